@@ -1,0 +1,93 @@
+# The one front door, for people and for .ci/run alike. `make` or `make help` lists the targets.
+# Each target says what it does and installs what it lacks (Debian packages and crates by name, see .ci/need).
+
+SHELL := /bin/sh
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+OUT := $(or $(CARGO_TARGET_DIR),target)
+
+ARGS ?=
+BENCH ?= sip
+TEST ?=
+FUZZ_SECONDS ?= 20
+
+# To build: a C compiler (ring) and OpenSSL's headers (the lab's own TLS, which must not be ours).
+BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev
+# The real peers that the tests call and the benches compare with.
+PEER_PACKAGES := sip-tester baresip-core kamailio kamailio-tls-modules
+NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
+
+.PHONY: help run test test-fast test-slow lint bench check fuzz clean build-needs test-needs
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@echo "Postern: a session border controller that joins Microsoft Teams to SIP trunks."; echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@echo; echo '  ARGS="--once --json"   for run: what to pass to the lab    BENCH=sip     for bench: which one'
+	@echo '  TEST=name              for test: only tests so named       FUZZ_SECONDS  for fuzz: per target'
+
+build-needs:
+	@command -v cargo >/dev/null || { echo "need: Rust, by rustup (rust-toolchain.toml names the version)" >&2; exit 1; }
+	@.ci/need apt $(BUILD_PACKAGES)
+
+test-needs: build-needs
+	@.ci/need apt $(PEER_PACKAGES)
+
+# Nothing but the lab's own words may reach standard output here.
+run: build-needs ## start the box and the lab on loopback and place calls (ARGS="--once --json", ARGS="--serve --json")
+	@cargo build --quiet --workspace --bin postern --bin lab 1>&2
+	@exec $(OUT)/debug/lab $(ARGS)
+
+test: test-needs ## build everything, then run the fast tests, then those with real peers
+	@echo "test: building every target once"
+	@cargo build --workspace --all-targets
+	@$(MAKE) --no-print-directory test-fast
+	@$(MAKE) --no-print-directory test-slow
+	@$(if $(TEST),true,echo "test: examples in the documentation" && cargo test --workspace --doc --quiet)
+
+# Without nextest the same tests run under cargo test. The two never mix: each has its own way to choose.
+ifneq ($(NEXTEST),)
+SLOW := package(tests) or package(lab)
+NAMED := $(if $(TEST), and test($(TEST)))
+NONE := $(if $(TEST),--no-tests=pass)
+test-fast: build-needs
+	@echo "test: the fast ones (cores in simulated time, arrows, tidy)"
+	@cargo nextest run --workspace $(NONE) -E '(not ($(SLOW)) or binary(arrows) or binary(tidy))$(NAMED)'
+test-slow: test-needs
+	@echo "test: the slow ones (end to end, real peers)"
+	@cargo nextest run --workspace $(NONE) -E '($(SLOW)) and not (binary(arrows) or binary(tidy))$(NAMED)'
+else
+test-fast: build-needs
+	@echo "test: the fast ones (cores in simulated time, arrows, tidy)"
+	@cargo test --workspace --exclude tests --exclude lab --all-targets -- $(TEST)
+	@cargo test -p tests --test arrows --test tidy -- $(TEST)
+test-slow: test-needs
+	@echo "test: the slow ones (end to end, real peers), one at a time"
+	@cargo test -p tests -p lab --all-targets -- --test-threads=1 $(TEST)
+endif
+
+lint: build-needs ## rustfmt, clippy with warnings as errors, licences and sources of dependencies
+	@.ci/need cargo cargo-deny
+	@echo "lint: rustfmt" && cargo fmt --all --check
+	@echo "lint: clippy" && cargo clippy --workspace --all-targets -- -D warnings
+	@echo "lint: dependencies" && .ci/lint-dependencies
+
+check: build-needs ## the quick look before a commit: rustfmt, clippy, arrows, tidy
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo test --quiet -p tests --test arrows --test tidy
+
+bench: test-needs ## measure (BENCH=sip); one JSON line a case on standard output
+	@cargo build --quiet --release --workspace --bin postern --bin bench 1>&2
+	@exec $(OUT)/release/bench $(BENCH)
+
+fuzz: build-needs ## run every fuzz target for FUZZ_SECONDS each
+	@.ci/need apt g++
+	@.ci/need cargo cargo-fuzz
+	@for target in $$(cd tests && cargo fuzz list); do \
+	    echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
+	    (cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; \
+	done
+
+clean: ## remove what was built
+	@cargo clean
+	@rm -rf tests/fuzz/target tests/fuzz/artifacts
