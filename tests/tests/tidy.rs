@@ -41,13 +41,7 @@ const PURE: [&str; 8] = [
 
 /// A name that says nothing invites everything.
 const EMPTY_NAMES: [&str; 7] = [
-    "util",
-    "utils",
-    "common",
-    "helper",
-    "helpers",
-    "manager",
-    "misc",
+    "util", "utils", "common", "helper", "helpers", "manager", "misc",
 ];
 
 struct Source {
