@@ -1,0 +1,50 @@
+//! Reception and transmission as RTCP reports them (RFC 3550 §6.4, A.1, A.3, A.8).
+//!
+//! [`Reception`] follows the one source heard on a leg: extended sequence number, loss, jitter, and when its last sender
+//! report came. [`Transmission`] counts what a leg sends and places its timestamps on the wall clock. Both are fed and
+//! asked by the caller, who has the clocks: arrival in [`Micros`] of any steady clock, wall time as [`Ntp`].
+//!
+//! Not here: when reports are due, writing them (`rtcp::Builder`), ratings such as MOS.
+
+mod reception;
+mod transmission;
+
+#[cfg(test)]
+mod tests;
+
+pub use reception::{Reception, Summary};
+pub use transmission::Transmission;
+
+use crate::rtcp::{Ntp, ReportBlock};
+
+/// A moment of a steady clock in microseconds; only differences count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Micros(pub u64);
+
+impl Micros {
+    /// This moment on a clock of `rate` ticks a second, wrapped as RTP timestamps are.
+    fn ticks(self, rate: u32) -> u32 {
+        let seconds = self.0 / 1_000_000;
+        let fraction = self.0 % 1_000_000;
+        (seconds.wrapping_mul(u64::from(rate)) + fraction * u64::from(rate) / 1_000_000) as u32
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Round-trip time told by a report block about our own source, heard at wall time `now` (RFC 3550 §6.4.1).
+///
+/// None without a sender report of ours behind it, or when the peer's arithmetic gives a negative time.
+pub fn round_trip(block: &ReportBlock, now: Ntp) -> Option<Micros> {
+    if block.last_sender_report == 0 {
+        return None;
+    }
+    let units = now
+        .middle()
+        .wrapping_sub(block.last_sender_report)
+        .wrapping_sub(block.delay);
+    // More than half of the range is a negative number.
+    (units < 1 << 31).then(|| Micros(u64::from(units) * 1_000_000 >> 16))
+}

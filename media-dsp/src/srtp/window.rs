@@ -1,0 +1,186 @@
+//! Packet index and replay window (RFC 3711 §3.3.1, §3.3.2).
+//!
+//! One window for each SSRC and direction, 64 to 32,768 packets wide, over the 48-bit index of SRTP or the 31-bit index
+//! of SRTCP. [`ReplayWindow::check`] only looks; [`ReplayWindow::commit`] moves the window and is called after the tag
+//! has verified, so that a forged packet cannot advance it. The bits are a ring: bit `index mod width` stands for `index`.
+//!
+//! Not here: which window belongs to which SSRC (`context.rs`).
+
+use alloc::boxed::Box;
+
+/// Bounds of one context, fixed when it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many SSRCs it follows; at least one.
+    pub sources: u8,
+    /// How many packets the SRTP window spans: rounded up to a multiple of 64, at most 32,768. SRTCP's spans 64.
+    pub window: u16,
+}
+
+impl Default for Limits {
+    /// Sixteen sources, a window of 64 (the least RFC 3711 §3.3.2 allows).
+    fn default() -> Self {
+        Self {
+            sources: 16,
+            window: 64,
+        }
+    }
+}
+
+/// What a window says of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Not seen yet.
+    Fresh,
+    /// Seen before.
+    Replayed,
+    /// Left of the window.
+    TooOld,
+}
+
+/// The index of a packet with this sequence number, given the highest index so far (RFC 3711 §3.3.1).
+#[inline]
+pub fn guess_index(highest: u64, sequence: u16) -> u64 {
+    let rollover = highest >> 16;
+    let last = highest as u16;
+    let rollover = if last < 0x8000 {
+        // Before the first wrap nothing older than roll-over 0 exists: a long jump ahead is just that.
+        if sequence.saturating_sub(last) > 0x8000 {
+            rollover.saturating_sub(1)
+        } else {
+            rollover
+        }
+    } else if last - 0x8000 > sequence {
+        rollover + 1
+    } else {
+        rollover
+    };
+    rollover << 16 | u64::from(sequence)
+}
+
+/// A sliding window over packet indices.
+#[derive(Debug, Clone)]
+pub struct ReplayWindow {
+    highest: Option<u64>,
+    words: Words,
+}
+
+/// The ring of seen bits; the default width lies in place.
+#[derive(Debug, Clone)]
+enum Words {
+    One([u64; 1]),
+    Many(Box<[u64]>),
+}
+
+impl Words {
+    fn as_slice(&self) -> &[u64] {
+        match self {
+            Self::One(word) => word,
+            Self::Many(words) => words,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u64] {
+        match self {
+            Self::One(word) => word,
+            Self::Many(words) => words,
+        }
+    }
+}
+
+impl ReplayWindow {
+    /// An empty window of `width` packets, rounded up to a multiple of 64 and at most 32,768.
+    pub fn new(width: u16) -> Self {
+        let words = usize::from(width.clamp(1, 32_768)).div_ceil(64);
+        let words = if words == 1 {
+            Words::One([0])
+        } else {
+            Words::Many(alloc::vec![0; words].into())
+        };
+        Self {
+            highest: None,
+            words,
+        }
+    }
+
+    /// How many packets the window spans.
+    pub fn width(&self) -> u64 {
+        64 * self.words.as_slice().len() as u64
+    }
+
+    /// The highest index committed.
+    #[inline]
+    pub fn highest(&self) -> Option<u64> {
+        self.highest
+    }
+
+    /// Looks whether `index` may be accepted; changes nothing.
+    #[inline]
+    pub fn check(&self, index: u64) -> Freshness {
+        match self.highest {
+            Some(highest) if index <= highest => {
+                if highest - index >= self.width() {
+                    Freshness::TooOld
+                } else if self.is_set(index) {
+                    Freshness::Replayed
+                } else {
+                    Freshness::Fresh
+                }
+            }
+            _ => Freshness::Fresh,
+        }
+    }
+
+    /// Marks `index` as seen and moves the window up to it. An index left of the window changes nothing.
+    #[inline]
+    pub fn commit(&mut self, index: u64) {
+        let width = self.width();
+        match self.highest {
+            None => {
+                self.highest = Some(index);
+            }
+            Some(highest) if index > highest => {
+                self.forget(highest + 1, index, width);
+                self.highest = Some(index);
+            }
+            Some(highest) if highest - index >= width => return,
+            Some(_) => {}
+        }
+        let bit = index % width;
+        self.words.as_mut_slice()[(bit / 64) as usize] |= 1 << (bit % 64);
+    }
+
+    /// Clears the bits of `first..=last`, whose places in the ring held indices that now leave the window.
+    fn forget(&mut self, first: u64, last: u64, width: u64) {
+        let words = self.words.as_mut_slice();
+        if last - first + 1 >= width {
+            words.fill(0);
+            return;
+        }
+        let mut index = first;
+        while index <= last {
+            let bit = index % width;
+            let word = &mut words[(bit / 64) as usize];
+            let room = 64 - bit % 64;
+            let span = room.min(last - index + 1);
+            let mask = if span == 64 {
+                u64::MAX
+            } else {
+                ((1 << span) - 1) << (bit % 64)
+            };
+            *word &= !mask;
+            index += span;
+        }
+    }
+
+    fn is_set(&self, index: u64) -> bool {
+        let bit = index % self.width();
+        self.words.as_slice()[(bit / 64) as usize] >> (bit % 64) & 1 == 1
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.highest = None;
+        self.words.as_mut_slice().fill(0);
+    }
+}
