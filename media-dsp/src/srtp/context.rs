@@ -1,1 +1,174 @@
-//! Filled in with the transforms.
+//! What both directions share: session keys, sources with their windows, counters.
+//!
+//! Sources lie in a flat table made with the context; a search looks at those in use, which are one or two. A source
+//! takes its place only with an authentic packet (receiver) or one of ours (sender), and keeps it until the key changes:
+//! to forget a window would let its packets be replayed.
+//!
+//! Not here: when an index is acceptable (`sender.rs`, `receiver.rs`).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::cipher::{Transform, transform};
+use super::{ContextState, Keying, Limits, Rekey, ReplayWindow, RestoreError, SourceState};
+
+/// SRTCP indices have 31 bits, and so many packets a key protects at most (RFC 3711 §9.2).
+pub(super) const RTCP_INDICES: u64 = 1 << 31;
+
+/// SRTP indices have 48 bits.
+pub(super) const RTP_INDICES: u64 = 1 << 48;
+
+/// Longest packet: a UDP payload. Counter mode must not count beyond 2^16 blocks (RFC 3711 §4.1.1).
+pub(super) const MAX_PACKET: usize = 65_535;
+
+/// One SSRC.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) ssrc: u32,
+    pub(super) rtp: ReplayWindow,
+    pub(super) rtcp: ReplayWindow,
+}
+
+/// One direction with its keys.
+pub(super) struct Context {
+    pub(super) keying: Keying,
+    pub(super) transform: Box<dyn Transform>,
+    pub(super) rtp_packets: u64,
+    pub(super) rtcp_packets: u64,
+    slots: Box<[Source]>,
+    used: usize,
+}
+
+impl Context {
+    pub(super) fn new(keying: Keying, limits: Limits) -> Self {
+        let vacant = Source {
+            ssrc: 0,
+            rtp: ReplayWindow::new(limits.window),
+            rtcp: ReplayWindow::new(64),
+        };
+        let slots: Vec<Source> = (0..limits.sources.max(1)).map(|_| vacant.clone()).collect();
+        Self {
+            transform: transform(&keying.master),
+            keying,
+            rtp_packets: 0,
+            rtcp_packets: 0,
+            slots: slots.into(),
+            used: 0,
+        }
+    }
+
+    /// The slot of a source, if it has one.
+    #[inline]
+    pub(super) fn find(&self, ssrc: u32) -> Option<usize> {
+        self.slots[..self.used]
+            .iter()
+            .position(|source| source.ssrc == ssrc)
+    }
+
+    /// Whether one more source has a place.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.used < self.slots.len()
+    }
+
+    #[inline]
+    pub(super) fn source(&self, slot: usize) -> &Source {
+        &self.slots[slot]
+    }
+
+    /// The source in its slot, or in a new one where `has_room` said so.
+    #[inline]
+    pub(super) fn admit(&mut self, slot: Option<usize>, ssrc: u32) -> &mut Source {
+        let slot = slot.unwrap_or_else(|| {
+            self.slots[self.used].ssrc = ssrc;
+            self.used += 1;
+            self.used - 1
+        });
+        &mut self.slots[slot]
+    }
+
+    /// MED-04: the same key goes on where it was, another begins at roll-over counter 0.
+    pub(super) fn rekey(&mut self, keying: Keying) -> Rekey {
+        if keying.master == self.keying.master {
+            self.keying = keying;
+            return Rekey::Kept;
+        }
+        self.transform = transform(&keying.master);
+        self.keying = keying;
+        self.forget();
+        Rekey::Replaced
+    }
+
+    fn forget(&mut self) {
+        for source in &mut self.slots[..self.used] {
+            source.rtp.clear();
+            source.rtcp.clear();
+        }
+        self.used = 0;
+        (self.rtp_packets, self.rtcp_packets) = (0, 0);
+    }
+
+    /// Packets left of the lifetime, of the stream that is nearer its end.
+    pub(super) fn remaining(&self) -> u64 {
+        let lifetime = self.keying.lifetime.get();
+        let rtp = lifetime.saturating_sub(self.rtp_packets);
+        rtp.min(lifetime.min(RTCP_INDICES).saturating_sub(self.rtcp_packets))
+    }
+
+    pub(super) fn snapshot(&self) -> ContextState {
+        let sources = self.slots[..self.used].iter().map(|source| SourceState {
+            ssrc: source.ssrc,
+            rtp: source.rtp.snapshot(),
+            rtcp: source.rtcp.snapshot(),
+        });
+        ContextState {
+            rtp_packets: self.rtp_packets,
+            rtcp_packets: self.rtcp_packets,
+            sources: sources.collect(),
+        }
+    }
+
+    /// `rtcp_lead` moves each SRTCP index on.
+    pub(super) fn restore(
+        &mut self,
+        state: &ContextState,
+        rtcp_lead: u32,
+    ) -> Result<(), RestoreError> {
+        self.check(state)?;
+        self.forget();
+        for (slot, source) in self.slots.iter_mut().zip(&state.sources) {
+            slot.ssrc = source.ssrc;
+            slot.rtp.restore(&source.rtp);
+            slot.rtcp.restore(&source.rtcp);
+            if let Some(highest) = source.rtcp.highest.filter(|_| rtcp_lead > 0) {
+                slot.rtcp
+                    .commit((highest + u64::from(rtcp_lead)).min(RTCP_INDICES - 1));
+            }
+        }
+        self.used = state.sources.len();
+        (self.rtp_packets, self.rtcp_packets) = (state.rtp_packets, state.rtcp_packets);
+        Ok(())
+    }
+
+    fn check(&self, state: &ContextState) -> Result<(), RestoreError> {
+        if state.sources.len() > self.slots.len() {
+            return Err(RestoreError::TooManySources);
+        }
+        for (at, source) in state.sources.iter().enumerate() {
+            if state.sources[..at]
+                .iter()
+                .any(|earlier| earlier.ssrc == source.ssrc)
+            {
+                return Err(RestoreError::DuplicateSource);
+            }
+            let in_range =
+                |highest: Option<u64>, bound| highest.is_none_or(|highest| highest < bound);
+            if !in_range(source.rtp.highest, RTP_INDICES)
+                || !in_range(source.rtcp.highest, RTCP_INDICES)
+            {
+                return Err(RestoreError::IndexOutOfRange);
+            }
+        }
+        Ok(())
+    }
+}

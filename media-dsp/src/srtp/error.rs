@@ -10,7 +10,7 @@ use crate::NoRoom;
 /// Why a packet was not protected; it must not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProtectError {
-    /// Not an RTP packet, or not an RTCP packet with a sender SSRC.
+    /// Not an RTP packet, not an RTCP packet with a sender SSRC, or longer than a datagram.
     Malformed,
     /// The buffer does not hold tag, index and MKI behind the packet.
     NoRoom(NoRoom),
@@ -49,7 +49,7 @@ pub enum UnprotectError {
     ForeignMki,
     /// The tag does not verify: forged, damaged, wrong key or lost roll-over.
     Forged,
-    /// Authentic, but of more SSRCs than [`super::Limits::sources`].
+    /// A new SSRC when there are [`super::Limits::sources`] already. Its tag was not looked at.
     TooManySources,
 }
 

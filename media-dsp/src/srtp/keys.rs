@@ -74,6 +74,11 @@ impl Suite {
         }
     }
 
+    /// Whether it encrypts and authenticates in one (RFC 7714): the tag then lies before index and MKI.
+    pub(super) const fn is_aead(self) -> bool {
+        matches!(self, Self::AeadAes128Gcm | Self::AeadAes256Gcm)
+    }
+
     /// Bytes of the tag on SRTP.
     pub const fn rtp_tag_len(self) -> usize {
         match self {

@@ -17,13 +17,20 @@
 
 mod cipher;
 mod context;
+mod counter;
 mod error;
+mod galois;
 mod kdf;
 mod keys;
 mod receiver;
 mod sender;
 mod snapshot;
 mod window;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use error::{ProtectError, UnprotectError};
 pub use keys::{InvalidKey, Keying, Lifetime, MasterKey, Mki, MkiRule, Rekey, Suite};

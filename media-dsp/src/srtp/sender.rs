@@ -1,69 +1,173 @@
 //! Protecting what leaves.
 //!
-//! Not here: unprotecting (`receiver.rs`), the transforms (`cipher.rs`).
+//! The sender guesses indices as the receiver will (RFC 3711 §3.3.1), so packets may come in any order within the window,
+//! and it refuses an index it has used: a relay that repeats a packet, or lets a tone collide with relayed audio, would
+//! otherwise encrypt two texts with one keystream, and with GCM give the authentication key away.
+//!
+//! A leg should send under one SSRC of its own. A relay that lets the far side choose lets it use up the table.
+//!
+//! Not here: unprotecting (`receiver.rs`), the transforms (`counter.rs`, `galois.rs`).
 
-use super::{ContextState, Keying, Limits, ProtectError, Rekey, RestoreError};
+use crate::NoRoom;
+use crate::rtp::Header;
+
+use super::cipher::{Place, RTCP_HEADER, RTCP_INDEX};
+use super::context::{Context, MAX_PACKET, RTCP_INDICES, RTP_INDICES};
+use super::{
+    ContextState, Freshness, Keying, Limits, MkiRule, ProtectError, Rekey, RestoreError, Suite,
+    guess_index,
+};
 
 /// Protects the packets of one direction.
 pub struct Sender {
-    keying: Keying,
+    context: Context,
 }
 
 impl Sender {
-    /// Derives the session keys and sets memory aside; nothing is allocated afterwards.
-    pub fn new(keying: Keying, _limits: Limits) -> Self {
-        Self { keying }
+    /// Derives the session keys and sets memory aside; nothing is allocated afterwards but by [`Self::rekey`] and
+    /// [`Self::snapshot`].
+    pub fn new(keying: Keying, limits: Limits) -> Self {
+        Self {
+            context: Context::new(keying, limits),
+        }
     }
 
     /// Protects the RTP packet in `buffer[..length]` where it lies and gives its new length.
     ///
     /// # Errors
-    /// [`ProtectError`]; the packet must not be sent then.
-    pub fn protect_rtp(
-        &mut self,
-        _buffer: &mut [u8],
-        _length: usize,
-    ) -> Result<usize, ProtectError> {
-        todo!()
+    /// [`ProtectError`]; the packet must not be sent then. Buffer and state have not changed.
+    pub fn protect_rtp(&mut self, buffer: &mut [u8], length: usize) -> Result<usize, ProtectError> {
+        let plain = packet(buffer, length)?;
+        let (Header { ssrc, sequence, .. }, header) =
+            Header::read(plain).map_err(|_| ProtectError::Malformed)?;
+        let needed = length + self.suite().rtp_tag_len() + self.mki().len();
+        if buffer.len() < needed {
+            return Err(ProtectError::NoRoom(NoRoom { needed }));
+        }
+        if self.context.rtp_packets >= self.context.keying.lifetime.get() {
+            return Err(ProtectError::Expired);
+        }
+        let slot = self.slot(ssrc)?;
+        let window = slot.map(|slot| &self.context.source(slot).rtp);
+        let index = match window.and_then(|window| window.highest()) {
+            None => u64::from(sequence),
+            Some(highest) => guess_index(highest, sequence),
+        };
+        if index >= RTP_INDICES {
+            return Err(ProtectError::Expired);
+        }
+        if window.is_some_and(|window| window.check(index) != Freshness::Fresh) {
+            return Err(ProtectError::Reused);
+        }
+        let protected = self.context.transform.protect_rtp(
+            buffer,
+            length,
+            Place {
+                header,
+                ssrc,
+                index,
+            },
+            self.mki(),
+        );
+        self.context.admit(slot, ssrc).rtp.commit(index);
+        self.context.rtp_packets += 1;
+        Ok(protected)
     }
 
     /// Protects the compound RTCP packet in `buffer[..length]` where it lies and gives its new length.
     ///
     /// # Errors
-    /// [`ProtectError`]; the packet must not be sent then.
+    /// [`ProtectError`]; the packet must not be sent then. Buffer and state have not changed.
     pub fn protect_rtcp(
         &mut self,
-        _buffer: &mut [u8],
-        _length: usize,
+        buffer: &mut [u8],
+        length: usize,
     ) -> Result<usize, ProtectError> {
-        todo!()
+        let ssrc = rtcp_sender(packet(buffer, length)?).ok_or(ProtectError::Malformed)?;
+        let needed = length + RTCP_INDEX + self.suite().rtcp_tag_len() + self.mki().len();
+        if buffer.len() < needed {
+            return Err(ProtectError::NoRoom(NoRoom { needed }));
+        }
+        let lifetime = self.context.keying.lifetime.get().min(RTCP_INDICES);
+        let slot = self.slot(ssrc)?;
+        // RFC 3711 §3.4: zero before the first packet, one more with each.
+        let index = slot
+            .and_then(|slot| self.context.source(slot).rtcp.highest())
+            .map_or(0, |last| last + 1);
+        if self.context.rtcp_packets >= lifetime || index >= RTCP_INDICES {
+            return Err(ProtectError::Expired);
+        }
+        let protected =
+            self.context
+                .transform
+                .protect_rtcp(buffer, length, ssrc, index as u32, self.mki());
+        self.context.admit(slot, ssrc).rtcp.commit(index);
+        self.context.rtcp_packets += 1;
+        Ok(protected)
     }
 
-    /// Takes over what a new description says (MED-04: the same key keeps its state, another starts at roll-over 0).
-    pub fn rekey(&mut self, _keying: Keying) -> Rekey {
-        todo!()
+    /// Takes over what a new description says (MED-04): the same key goes on with its roll-over counters and indices,
+    /// another begins at zero. Allocates when the key is another.
+    pub fn rekey(&mut self, keying: Keying) -> Rekey {
+        self.context.rekey(keying)
     }
 
     /// The keying in use.
     pub fn keying(&self) -> &Keying {
-        &self.keying
+        &self.context.keying
     }
 
     /// Packets that may still be protected with this key.
     pub fn remaining(&self) -> u64 {
-        todo!()
+        self.context.remaining()
     }
 
     /// The state as plain data, for a standby.
     pub fn snapshot(&self) -> ContextState {
-        todo!()
+        self.context.snapshot()
     }
 
-    /// Takes over a snapshot of the same keying; SRTCP indices go on `rtcp_lead` further.
+    /// Takes over a snapshot of the same keying.
+    ///
+    /// What was sent after the snapshot is not in it. RTP goes on with the sequence numbers of the stream, which have
+    /// moved on meanwhile; SRTCP indices are ours, so they go on `rtcp_lead` further: at least the reports that may have
+    /// been sent since.
     ///
     /// # Errors
-    /// [`RestoreError`] when the snapshot does not fit.
-    pub fn restore(&mut self, _state: &ContextState, _rtcp_lead: u32) -> Result<(), RestoreError> {
-        todo!()
+    /// [`RestoreError`] when the snapshot does not fit; nothing has changed then.
+    pub fn restore(&mut self, state: &ContextState, rtcp_lead: u32) -> Result<(), RestoreError> {
+        self.context.restore(state, rtcp_lead)
     }
+
+    fn slot(&self, ssrc: u32) -> Result<Option<usize>, ProtectError> {
+        let slot = self.context.find(ssrc);
+        if slot.is_none() && !self.context.has_room() {
+            return Err(ProtectError::TooManySources);
+        }
+        Ok(slot)
+    }
+
+    fn suite(&self) -> Suite {
+        self.context.keying.master.suite()
+    }
+
+    fn mki(&self) -> &[u8] {
+        match &self.context.keying.mki {
+            MkiRule::Exact(mki) => mki.as_bytes(),
+            MkiRule::Absent | MkiRule::AnyValue(_) | MkiRule::Optional(_) => &[],
+        }
+    }
+}
+
+fn packet(buffer: &[u8], length: usize) -> Result<&[u8], ProtectError> {
+    buffer
+        .get(..length)
+        .filter(|packet| packet.len() <= MAX_PACKET)
+        .ok_or(ProtectError::Malformed)
+}
+
+/// The SSRC of the first packet of a compound, if it looks like one.
+pub(super) fn rtcp_sender(packet: &[u8]) -> Option<u32> {
+    let [first, _, _, _, ssrc @ ..] = packet.first_chunk::<RTCP_HEADER>()?;
+    (first >> 6 == 2).then(|| u32::from_be_bytes(*ssrc))
 }

@@ -8,6 +8,8 @@
 
 use alloc::boxed::Box;
 
+use super::WindowState;
+
 /// Bounds of one context, fixed when it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -146,8 +148,7 @@ impl ReplayWindow {
             Some(highest) if highest - index >= width => return,
             Some(_) => {}
         }
-        let bit = index % width;
-        self.words.as_mut_slice()[(bit / 64) as usize] |= 1 << (bit % 64);
+        self.set(index);
     }
 
     /// Clears the bits of `first..=last`, whose places in the ring held indices that now leave the window.
@@ -173,9 +174,52 @@ impl ReplayWindow {
         }
     }
 
+    fn set(&mut self, index: u64) {
+        let bit = index % self.width();
+        self.words.as_mut_slice()[(bit / 64) as usize] |= 1 << (bit % 64);
+    }
+
     fn is_set(&self, index: u64) -> bool {
         let bit = index % self.width();
         self.words.as_slice()[(bit / 64) as usize] >> (bit % 64) & 1 == 1
+    }
+
+    /// The window as plain data.
+    pub fn snapshot(&self) -> WindowState {
+        let Some(highest) = self.highest else {
+            return WindowState::default();
+        };
+        let mut seen = alloc::vec![0; self.words.as_slice().len()];
+        for back in (0..self.width()).take_while(|back| *back <= highest) {
+            if self.is_set(highest - back) {
+                seen[(back / 64) as usize] |= 1 << (back % 64);
+            }
+        }
+        WindowState {
+            highest: self.highest,
+            seen,
+        }
+    }
+
+    /// Becomes what `state` says, as far back as this window reaches. What a narrower window did not remember counts as
+    /// seen, for it was not acceptable there either.
+    pub fn restore(&mut self, state: &WindowState) {
+        self.clear();
+        let Some(highest) = state.highest else {
+            return;
+        };
+        self.highest = Some(highest);
+        for back in (0..self.width()).take_while(|back| *back <= highest) {
+            let word = state
+                .seen
+                .get((back / 64) as usize)
+                .copied()
+                .unwrap_or(u64::MAX);
+            // The highest index has been seen, whatever the bits say.
+            if back == 0 || word >> (back % 64) & 1 == 1 {
+                self.set(highest - back);
+            }
+        }
     }
 
     /// Forgets everything.

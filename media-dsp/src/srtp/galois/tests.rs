@@ -1,0 +1,1 @@
+//! RFC 7714 vectors.
