@@ -1,0 +1,249 @@
+//! SIP messages: lossless, lazy, byte-preserving (RFC 3261 §7, §25).
+//!
+//! [`Message::parse`] finds the start line, the header lines and the body in one pass and keeps their places in one
+//! table; values are taken apart when they are asked for. [`Message::bytes`] is exactly what came in. Nothing here
+//! panics on any input; everything is bounded by [`limits`].
+//!
+//! Not here: framing a stream ([`crate::framing`]), transactions, forwarding (a B2BUA builds new messages).
+
+mod build;
+mod chars;
+mod error;
+mod headers;
+mod host;
+pub mod limits;
+mod method;
+mod name;
+mod params;
+mod status;
+mod text;
+mod typed;
+mod uri;
+mod values;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use build::{RequestBuilder, ResponseBuilder, refuse};
+pub use error::{HeaderError, ParseError, ParseErrorKind, Problem, UriError, ValueError};
+pub use headers::{Header, Headers};
+pub use host::{Host, HostPort};
+pub use method::Method;
+pub use name::Name;
+pub use params::Params;
+pub use status::{Class, StatusCode};
+pub use text::Text;
+pub use uri::{Scheme, Uri, UriBuilder};
+pub use values::{
+    CSeq, Challenge, Contacts, Event, MediaType, NameAddr, RAck, Reason, Refresher, Replaces,
+    ReplacesScope, RetryAfter, SessionExpires, SubscriptionState, Tokens, Value, Via,
+};
+
+use headers::Span;
+
+/// A SIP message.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// A request.
+    Request(Request),
+    /// A response.
+    Response(Response),
+}
+
+/// A request; cheap to clone.
+#[derive(Clone)]
+pub struct Request {
+    parts: Parts,
+    method: Method,
+    uri: Range<u32>,
+}
+
+/// A response; cheap to clone.
+#[derive(Clone)]
+pub struct Response {
+    parts: Parts,
+    status: StatusCode,
+    reason: Range<u32>,
+}
+
+/// What both kinds have.
+#[derive(Clone)]
+struct Parts {
+    bytes: Bytes,
+    spans: Arc<[Span]>,
+    body: Range<u32>,
+}
+
+impl Message {
+    /// Parses one message: a datagram, or a frame of a stream.
+    ///
+    /// Line ends before the start line are passed over (RFC 3261 §7.5). Bytes beyond Content-Length are not part of
+    /// the body; without Content-Length the body is the rest (§18.3).
+    ///
+    /// # Errors
+    /// When the bytes are no message; [`refuse`] makes an answer.
+    pub fn parse(_bytes: Bytes) -> Result<Self, ParseError> {
+        todo!()
+    }
+
+    /// What came in.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Request(request) => request.bytes(),
+            Self::Response(response) => response.bytes(),
+        }
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        match self {
+            Self::Request(request) => request.headers(),
+            Self::Response(response) => response.headers(),
+        }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        match self {
+            Self::Request(request) => request.body(),
+            Self::Response(response) => response.body(),
+        }
+    }
+}
+
+impl Parts {
+    fn slice(&self, range: &Range<u32>) -> &[u8] {
+        &self.bytes[range.start as usize..range.end as usize]
+    }
+
+    fn headers(&self) -> Headers<'_> {
+        Headers {
+            bytes: &self.bytes,
+            spans: &self.spans,
+        }
+    }
+}
+
+impl Request {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method.clone()
+    }
+
+    /// The Request-URI as it came.
+    #[must_use]
+    pub fn uri(&self) -> &[u8] {
+        self.parts.slice(&self.uri)
+    }
+
+    /// The Request-URI taken apart.
+    ///
+    /// # Errors
+    /// When it is malformed (answered 400).
+    pub fn request_uri(&self) -> Result<Uri, UriError> {
+        Uri::parse(self.parts.bytes.slice_ref(self.uri()))
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        self.parts.headers()
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.parts.slice(&self.parts.body)
+    }
+
+    /// The body, sharing the message's buffer.
+    #[must_use]
+    pub fn body_bytes(&self) -> Bytes {
+        self.parts.bytes.slice_ref(self.body())
+    }
+
+    /// What came in, or what is to be sent.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.parts.bytes
+    }
+
+    /// Whether every UAS can work with it (RFC 3261 §8.1.1, §8.2): Request-URI, Via, From, To, Call-ID, CSeq and
+    /// Max-Forwards can be read, none that may stand once stands twice, and CSeq names this method. Answer the error
+    /// with [`HeaderError::status`].
+    ///
+    /// # Errors
+    /// The first header that is wrong.
+    pub fn check(&self) -> Result<(), HeaderError> {
+        todo!()
+    }
+}
+
+impl Response {
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The reason phrase; any bytes.
+    #[must_use]
+    pub fn reason(&self) -> &[u8] {
+        self.parts.slice(&self.reason)
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        self.parts.headers()
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.parts.slice(&self.parts.body)
+    }
+
+    /// The body, sharing the message's buffer.
+    #[must_use]
+    pub fn body_bytes(&self) -> Bytes {
+        self.parts.bytes.slice_ref(self.body())
+    }
+
+    /// What came in, or what is to be sent.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.parts.bytes
+    }
+
+    /// Whether a client can work with it: Via, From, To, Call-ID and CSeq can be read. Drop it otherwise.
+    ///
+    /// # Errors
+    /// The first header that is wrong.
+    pub fn check(&self) -> Result<(), HeaderError> {
+        todo!()
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Request({} {})",
+            self.method,
+            String::from_utf8_lossy(self.uri())
+        )
+    }
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Response({})", self.status)
+    }
+}
