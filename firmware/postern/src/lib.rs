@@ -1,6 +1,10 @@
 //! The rim: sockets, threads, processes, the clock. All that decides lies below, in crates that know none of these.
 //!
 //! - [`tls`]: identities, trust, verifiers.
+//! - [`net`]: listeners and connections; bytes in, bytes out.
+//! - [`log`]: what is said, and how often a stranger can make us say it.
 #![forbid(unsafe_code)]
 
+pub mod log;
+pub mod net;
 pub mod tls;

@@ -1,0 +1,621 @@
+//! The network of control: every listener, every connection, one door for what comes and one for what goes.
+//!
+//! [`Network::next`] gives what came, in batches; [`Network::send`] takes what goes and never waits. A request finds the
+//! connection already open to its target, transport and TLS name (RFC 5923), a response the one its request came on
+//! (RFC 3261 §18.2.2). All of it lives on one thread; only handshakes run aside.
+//!
+//! Everything here has a bound: connections by source ([`admission`]), time for a handshake ([`tcp`]), for a message, for
+//! silence ([`stream`]), bytes that wait ([`outbox`]), messages not yet taken (the channel of reports).
+//!
+//! Not here: what a message means, where one should go, who may call.
+
+mod admission;
+mod clock;
+mod counts;
+mod limits;
+mod outbox;
+mod stream;
+mod tcp;
+mod tls;
+mod udp;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use rustls::client::ClientConfig;
+use rustls::server::ServerConfig;
+use sip::framing;
+pub(crate) use sip::transaction::ClientId;
+use sip::transport::{FlowId, ListenerId, Source, Target, Transport};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+pub use counts::Counts;
+pub use limits::Limits;
+pub use stream::End;
+
+use crate::tls::{ServerPlan, ServerSide, Store, server_name};
+use admission::Admission;
+use outbox::{Order, Outbox, Outgoing};
+use tcp::{Door, Way};
+use udp::{Sent, Socketed};
+
+/// Reports of connections not yet taken; a connection that finds no room waits, and with it its peer.
+const REPORTS: usize = 1024;
+/// Reports taken at once, so that deadlines and signals have their turn.
+const BATCH: usize = 64;
+
+/// What the network tells.
+#[derive(Debug)]
+pub enum Event {
+    /// One whole message, not yet parsed.
+    Message {
+        /// Its bytes, cut to their Content-Length.
+        bytes: Bytes,
+        /// Where it came from.
+        source: Source,
+    },
+    /// A message did not get to its target, or the connection that carried it broke.
+    Failed {
+        /// The transaction that sent it.
+        client: Option<ClientId>,
+        /// Where it was to go.
+        target: Target,
+    },
+    /// A connection is no more.
+    Closed(FlowId),
+}
+
+/// A listener to be open.
+#[derive(Debug, Clone)]
+pub struct ListenerPlan {
+    /// Its name, for the log.
+    pub name: Arc<str>,
+    /// What it speaks.
+    pub transport: Transport,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// For TLS.
+    pub tls: Option<ServerPlan>,
+}
+
+/// Which sources belong to trunks.
+#[derive(Clone)]
+pub struct Trusted(Arc<dyn Fn(IpAddr) -> bool>);
+
+impl Trusted {
+    /// Asks `test` of every source.
+    pub fn new(test: impl Fn(IpAddr) -> bool + 'static) -> Self {
+        Self(Arc::new(test))
+    }
+
+    fn contains(&self, source: IpAddr) -> bool {
+        (self.0)(source)
+    }
+}
+
+impl Default for Trusted {
+    fn default() -> Self {
+        Self::new(|_| false)
+    }
+}
+
+impl std::fmt::Debug for Trusted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Trusted")
+    }
+}
+
+/// All that the network needs of a configuration.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// In the order of their [`ListenerId`]s.
+    pub listeners: Vec<ListenerPlan>,
+    /// The sources of the trunks.
+    pub trusted: Trusted,
+    /// Identities and trust for connections of ours.
+    pub store: Arc<Store>,
+}
+
+/// A listener that could not be opened. The others are.
+#[derive(Debug, thiserror::Error)]
+#[error("listener {name} cannot listen on {address}: {cause}")]
+pub struct ListenError {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its address.
+    pub address: SocketAddr,
+    /// Why.
+    pub cause: io::Error,
+}
+
+/// What a connection was made with, to know whether that is still in force.
+enum Made {
+    Plain,
+    Server(Arc<ServerConfig>),
+    Client(Arc<ClientConfig>),
+}
+
+/// A connection as the network knows it.
+struct Opened {
+    outbox: Rc<Outbox>,
+    source: Source,
+    made: Made,
+    /// For connections of ours: what they were opened for, without a flow.
+    target: Option<Target>,
+}
+
+/// What connections tell the network.
+enum Report {
+    Opened {
+        flow: FlowId,
+        opened: Opened,
+    },
+    Message {
+        bytes: Bytes,
+        source: Source,
+    },
+    Closed {
+        flow: FlowId,
+        end: End,
+        clients: Vec<ClientId>,
+    },
+}
+
+/// What every task of the network needs.
+struct Shared {
+    reports: mpsc::Sender<Report>,
+    admission: Rc<Admission>,
+    scratch: Rc<RefCell<Vec<u8>>>,
+    counts: Counts,
+    aside: Handle,
+    limits: Limits,
+    flows: Cell<u64>,
+}
+
+impl Shared {
+    fn next_flow(&self) -> FlowId {
+        let flow = self.flows.get();
+        self.flows.set(flow + 1);
+        FlowId(flow)
+    }
+}
+
+enum Listening {
+    Udp(Socketed),
+    Tcp {
+        address: SocketAddr,
+        door: Rc<Door>,
+        accepting: AbortHandle,
+    },
+    /// Could not be opened; kept for its place.
+    Closed,
+}
+
+impl Listening {
+    fn is(&self, transport: Transport, address: SocketAddr) -> bool {
+        match self {
+            Self::Udp(socket) => transport == Transport::Udp && socket.asked == address,
+            Self::Tcp {
+                address: open,
+                door,
+                ..
+            } => door.transport == transport && *open == address,
+            Self::Closed => false,
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Self::Tcp { accepting, .. } = self {
+            accepting.abort();
+        }
+    }
+}
+
+/// Listeners and connections. Lives in a `LocalSet`.
+pub struct Network {
+    shared: Rc<Shared>,
+    taken: mpsc::Receiver<Report>,
+    listeners: Vec<Listening>,
+    plans: Vec<ListenerPlan>,
+    flows: HashMap<FlowId, Opened>,
+    reuse: HashMap<Target, FlowId>,
+    store: Arc<Store>,
+    pending: VecDeque<Event>,
+}
+
+impl Network {
+    /// A network without listeners; `aside` is where handshakes run.
+    #[must_use]
+    pub fn new(aside: Handle, limits: Limits) -> Self {
+        let (reports, taken) = mpsc::channel(REPORTS);
+        let shared = Shared {
+            reports,
+            admission: Rc::default(),
+            scratch: Rc::new(RefCell::new(vec![0; udp::LONGEST])),
+            counts: Counts::default(),
+            aside,
+            limits,
+            flows: Cell::new(1),
+        };
+        Self {
+            shared: Rc::new(shared),
+            taken,
+            listeners: Vec::new(),
+            plans: Vec::new(),
+            flows: HashMap::new(),
+            reuse: HashMap::new(),
+            store: Arc::default(),
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// Makes the network what `plan` says. Listeners that stay keep their sockets, connections their peers; only those made
+    /// with an identity or trust no longer in force are drained (SIG-09).
+    pub fn apply(&mut self, plan: Plan) -> Vec<ListenError> {
+        self.shared.admission.trust(plan.trusted);
+        self.store = plan.store;
+        let mut before = std::mem::take(&mut self.listeners);
+        let mut errors = Vec::new();
+        for (index, wanted) in plan.listeners.iter().enumerate() {
+            let id = ListenerId(
+                u32::try_from(index).expect("a configuration has fewer listeners than that"),
+            );
+            let kept = before
+                .iter()
+                .position(|open| open.is(wanted.transport, wanted.address));
+            let listening = match kept {
+                Some(place) => self.keep(
+                    std::mem::replace(&mut before[place], Listening::Closed),
+                    id,
+                    wanted,
+                ),
+                None => self.listen(id, wanted),
+            };
+            self.listeners.push(listening.unwrap_or_else(|cause| {
+                errors.push(ListenError {
+                    name: Arc::clone(&wanted.name),
+                    address: wanted.address,
+                    cause,
+                });
+                Listening::Closed
+            }));
+        }
+        drop(before);
+        self.plans = plan.listeners;
+        self.drain_outdated();
+        errors
+    }
+
+    fn keep(
+        &self,
+        mut listening: Listening,
+        id: ListenerId,
+        wanted: &ListenerPlan,
+    ) -> io::Result<Listening> {
+        match &mut listening {
+            Listening::Udp(socket) => socket.listener = id,
+            Listening::Tcp { door, .. } => {
+                door.listener.set(id);
+                let side = server_side(wanted, door.tls.borrow().as_ref())?;
+                door.tls.replace(side);
+            }
+            Listening::Closed => {}
+        }
+        Ok(listening)
+    }
+
+    fn listen(&self, id: ListenerId, wanted: &ListenerPlan) -> io::Result<Listening> {
+        if wanted.transport == Transport::Udp {
+            return Socketed::bind(self.shared.next_flow(), id, wanted.address).map(Listening::Udp);
+        }
+        let tls = server_side(wanted, None)?;
+        if wanted.transport == Transport::Tls && tls.is_none() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a TLS listener needs an identity",
+            ));
+        }
+        let socket = tcp::bind(wanted.address)?;
+        let door = Rc::new(Door {
+            listener: Cell::new(id),
+            transport: wanted.transport,
+            tls: RefCell::new(tls),
+        });
+        let accepting = tokio::task::spawn_local(tcp::accept(
+            socket,
+            Rc::clone(&door),
+            Rc::clone(&self.shared),
+        ));
+        Ok(Listening::Tcp {
+            address: wanted.address,
+            door,
+            accepting: accepting.abort_handle(),
+        })
+    }
+
+    fn drain_outdated(&mut self) {
+        let current: Vec<Arc<ServerConfig>> = self
+            .listeners
+            .iter()
+            .filter_map(|listening| match listening {
+                Listening::Tcp { door, .. } => door
+                    .tls
+                    .borrow()
+                    .as_ref()
+                    .map(|side| Arc::clone(side.config())),
+                _ => None,
+            })
+            .collect();
+        for opened in self.flows.values() {
+            let in_force = match &opened.made {
+                Made::Plain => true,
+                Made::Server(config) => current.iter().any(|current| Arc::ptr_eq(current, config)),
+                Made::Client(config) => opened
+                    .target
+                    .as_ref()
+                    .and_then(|target| target.tls.as_ref())
+                    .and_then(|tls| self.store.client(tls).ok())
+                    .is_some_and(|current| Arc::ptr_eq(&current, config)),
+            };
+            if !in_force {
+                opened.outbox.give(Order::Drain);
+                if let Some(target) = &opened.target {
+                    self.reuse.remove(target);
+                }
+            }
+        }
+    }
+
+    /// Ends every connection once it is quiet.
+    pub fn drain(&mut self) {
+        self.reuse.clear();
+        self.listeners
+            .retain(|listening| matches!(listening, Listening::Udp(_)));
+        for opened in self.flows.values() {
+            opened.outbox.give(Order::Drain);
+        }
+    }
+
+    /// What has happened, counted.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.shared.counts
+    }
+
+    /// How many connections are open, or being opened.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Sends, or says later why not. A message to a target that has no connection opens one and waits for it there.
+    pub fn send(&mut self, target: &Target, bytes: Bytes, client: Option<ClientId>) {
+        if let Some(flow) = target.flow {
+            if let Some(opened) = self.flows.get(&flow) {
+                self.shared.counts.sent.add();
+                return opened.outbox.push(Outgoing { bytes, client });
+            }
+            let socket = sockets(&self.listeners).find(|socket| socket.flow == flow);
+            if let Some(sent) = socket.map(|socket| socket.send(&bytes, target.remote)) {
+                return self.sent(sent, target, client);
+            }
+        }
+        if target.transport == Transport::Udp {
+            let sent = match self.listeners.get(target.listener.0 as usize) {
+                Some(Listening::Udp(socket)) => socket.send(&bytes, target.remote),
+                _ => Sent::Refused,
+            };
+            return self.sent(sent, target, client);
+        }
+        let key = Target {
+            flow: None,
+            ..target.clone()
+        };
+        if let Some(opened) = self.reuse.get(&key).and_then(|flow| self.flows.get(flow)) {
+            self.shared.counts.sent.add();
+            return opened.outbox.push(Outgoing { bytes, client });
+        }
+        match self.open(key) {
+            Ok(outbox) => {
+                self.shared.counts.sent.add();
+                outbox.push(Outgoing { bytes, client });
+            }
+            Err(error) => {
+                crate::strangers!(warn, remote = %target.remote, %error, "no connection can be made");
+                self.sent(Sent::Refused, target, client);
+            }
+        }
+    }
+
+    fn sent(&mut self, sent: Sent, target: &Target, client: Option<ClientId>) {
+        match sent {
+            Sent::Yes => self.shared.counts.sent.add(),
+            Sent::Dropped => self.shared.counts.send_dropped.add(),
+            Sent::Refused => {
+                self.shared.counts.send_refused.add();
+                self.pending.push_back(Event::Failed {
+                    client,
+                    target: target.clone(),
+                });
+            }
+        }
+    }
+
+    /// Opens a connection for `target`, which names no flow.
+    fn open(&mut self, target: Target) -> Result<Rc<Outbox>, crate::tls::TargetError> {
+        let tls = match (&target.transport, &target.tls) {
+            (Transport::Tls, Some(tls)) => Some((self.store.client(tls)?, server_name(tls)?)),
+            // A response whose connection has gone: without a name nobody could be recognised.
+            (Transport::Tls, None) => return Err(crate::tls::TargetError::BadName(Arc::from(""))),
+            _ => None,
+        };
+        let from = self
+            .plans
+            .get(target.listener.0 as usize)
+            .map(|plan| plan.address);
+        let flow = self.shared.next_flow();
+        let outbox = Rc::new(Outbox::new());
+        let made = tls
+            .as_ref()
+            .map_or(Made::Plain, |(config, _)| Made::Client(Arc::clone(config)));
+        let unspecified = SocketAddr::new(
+            if target.remote.is_ipv4() {
+                IpAddr::from([0; 4])
+            } else {
+                IpAddr::from([0; 16])
+            },
+            0,
+        );
+        let from = from.unwrap_or(unspecified);
+        let way = Way {
+            flow,
+            listener: target.listener,
+            transport: target.transport,
+            from,
+            to: target.remote,
+            tls,
+            outbox: Rc::clone(&outbox),
+        };
+        let source = Source {
+            flow,
+            listener: target.listener,
+            transport: target.transport,
+            local: from,
+            remote: target.remote,
+            tls: None,
+        };
+        self.reuse.insert(target.clone(), flow);
+        let opened = Opened {
+            outbox: Rc::clone(&outbox),
+            source,
+            made,
+            target: Some(target),
+        };
+        self.flows.insert(flow, opened);
+        tokio::task::spawn_local(tcp::connect(way, Rc::clone(&self.shared)));
+        Ok(outbox)
+    }
+
+    /// Waits until something came, then puts it and what else has come into `batch`. May be dropped while it waits.
+    pub async fn next(&mut self, batch: &mut Vec<Event>) {
+        while batch.is_empty() {
+            if !self.pending.is_empty() {
+                batch.extend(self.pending.drain(..));
+                return;
+            }
+            let ready = poll_fn(|context| {
+                for socket in sockets(&self.listeners) {
+                    if socket.poll_readable(context).is_ready() {
+                        return Poll::Ready(Ready::Udp);
+                    }
+                }
+                self.taken
+                    .poll_recv(context)
+                    .map(|report| report.map_or(Ready::Nothing, Ready::Report))
+            });
+            match ready.await {
+                Ready::Udp => self.receive(batch),
+                Ready::Report(report) => self.take(report, batch),
+                Ready::Nothing => {}
+            }
+            // Neither kind starves the other: each gives a bounded batch a turn.
+            for _ in 0..BATCH {
+                let Ok(report) = self.taken.try_recv() else {
+                    break;
+                };
+                self.take(report, batch);
+            }
+        }
+    }
+
+    fn receive(&self, batch: &mut Vec<Event>) {
+        let mut scratch = self.shared.scratch.borrow_mut();
+        for socket in sockets(&self.listeners) {
+            socket.receive(&mut scratch, |bytes, source| {
+                self.shared.counts.received.add();
+                match framing::datagram(bytes) {
+                    Ok(Some(bytes)) => batch.push(Event::Message { bytes, source }),
+                    // RFC 5626 §3.5: a keep-alive of nothing but line ends.
+                    Ok(None) => {}
+                    Err(_) => self.shared.counts.malformed.add(),
+                }
+            });
+        }
+    }
+
+    fn take(&mut self, report: Report, batch: &mut Vec<Event>) {
+        match report {
+            Report::Opened { flow, opened } => {
+                self.flows.insert(flow, opened);
+            }
+            Report::Message { bytes, source } => {
+                self.shared.counts.received.add();
+                batch.push(Event::Message { bytes, source });
+            }
+            Report::Closed { flow, end, clients } => {
+                let Some(opened) = self.flows.remove(&flow) else {
+                    return;
+                };
+                let target = opened.target.unwrap_or_else(|| Target {
+                    transport: opened.source.transport,
+                    remote: opened.source.remote,
+                    listener: opened.source.listener,
+                    flow: Some(flow),
+                    tls: None,
+                });
+                if self.reuse.get(&target) == Some(&flow) {
+                    self.reuse.remove(&target);
+                }
+                // Drained when quiet: whoever sent something here has had the answer, or waits for it elsewhere.
+                if end != End::Drained {
+                    let failed = |client| Event::Failed {
+                        client: Some(client),
+                        target: target.clone(),
+                    };
+                    batch.extend(clients.into_iter().map(failed));
+                }
+                batch.push(Event::Closed(flow));
+            }
+        }
+    }
+}
+
+fn sockets(listeners: &[Listening]) -> impl Iterator<Item = &Socketed> {
+    listeners.iter().filter_map(|listening| match listening {
+        Listening::Udp(socket) => Some(socket),
+        _ => None,
+    })
+}
+
+enum Ready {
+    Udp,
+    Report(Report),
+    Nothing,
+}
+
+fn server_side(
+    wanted: &ListenerPlan,
+    previous: Option<&ServerSide>,
+) -> io::Result<Option<ServerSide>> {
+    let Some(plan) = wanted
+        .tls
+        .clone()
+        .filter(|_| wanted.transport == Transport::Tls)
+    else {
+        return Ok(None);
+    };
+    ServerSide::build(plan, previous)
+        .map(Some)
+        .map_err(io::Error::other)
+}
