@@ -203,7 +203,7 @@ async fn gets_there(
         rig::read_message(&mut stream).await
     });
     let target = rig::target(Transport::Tls, address, Some(PROXY));
-    network.send(&target, rig::message(), Some(sip::transaction::ClientId(7)));
+    network.send(&target, rig::message(), Some(postern::net::ClientId(7)));
     tokio::select! {
         text = serving => text.expect("the server's own checks hold").is_ok(),
         event = network.event() => {

@@ -41,9 +41,13 @@ impl Admission {
         *self.trusted.borrow_mut() = trusted;
     }
 
+    pub(super) fn trusts(&self, source: IpAddr) -> bool {
+        self.trusted.borrow().contains(source.to_canonical())
+    }
+
     pub(super) fn admit(self: &Rc<Self>, source: IpAddr) -> Result<Ticket, Refusal> {
         let source = source.to_canonical();
-        let trusted = self.trusted.borrow().contains(source);
+        let trusted = self.trusts(source);
         let mut by_source = self.by_source.borrow_mut();
         let held = by_source.get(&source).copied().unwrap_or(0);
         if held >= if trusted { ONE_TRUSTED } else { ONE_STRANGER } {

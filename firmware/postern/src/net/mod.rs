@@ -13,7 +13,9 @@ mod admission;
 mod clock;
 mod counts;
 mod limits;
+mod listening;
 mod outbox;
+mod plan;
 mod stream;
 mod tcp;
 mod tls;
@@ -22,7 +24,6 @@ mod udp;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,35 +32,41 @@ use std::task::Poll;
 use bytes::Bytes;
 use rustls::client::ClientConfig;
 use rustls::server::ServerConfig;
-use sip::framing;
-pub(crate) use sip::transaction::ClientId;
+use sip::framing::{self, Datagram, PONG};
+use sip::message::{Message, ParseError, refuse};
 use sip::transport::{FlowId, ListenerId, Source, Target, Transport};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 pub use counts::Counts;
 pub use limits::Limits;
+pub use plan::{ListenError, ListenerPlan, Plan, Trusted};
 pub use stream::End;
 
-use crate::tls::{ServerPlan, ServerSide, Store, server_name};
+use crate::strangers;
+use crate::tls::{Store, server_name};
 use admission::Admission;
+use listening::{Listening, sockets};
 use outbox::{Order, Outbox, Outgoing};
-use tcp::{Door, Way};
-use udp::{Sent, Socketed};
+use tcp::Way;
+use udp::Sent;
 
 /// Reports of connections not yet taken; a connection that finds no room waits, and with it its peer.
 const REPORTS: usize = 1024;
 /// Reports taken at once, so that deadlines and signals have their turn.
 const BATCH: usize = 64;
 
+/// The transaction that a message belongs to, to be told if the message fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientId(pub u64);
+
 /// What the network tells.
 #[derive(Debug)]
 pub enum Event {
-    /// One whole message, not yet parsed.
+    /// A message.
     Message {
-        /// Its bytes, cut to their Content-Length.
-        bytes: Bytes,
+        /// Cut to its Content-Length; its headers are looked at only when asked for.
+        message: Message,
         /// Where it came from.
         source: Source,
     },
@@ -72,69 +79,6 @@ pub enum Event {
     },
     /// A connection is no more.
     Closed(FlowId),
-}
-
-/// A listener to be open.
-#[derive(Debug, Clone)]
-pub struct ListenerPlan {
-    /// Its name, for the log.
-    pub name: Arc<str>,
-    /// What it speaks.
-    pub transport: Transport,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// For TLS.
-    pub tls: Option<ServerPlan>,
-}
-
-/// Which sources belong to trunks.
-#[derive(Clone)]
-pub struct Trusted(Arc<dyn Fn(IpAddr) -> bool>);
-
-impl Trusted {
-    /// Asks `test` of every source.
-    pub fn new(test: impl Fn(IpAddr) -> bool + 'static) -> Self {
-        Self(Arc::new(test))
-    }
-
-    fn contains(&self, source: IpAddr) -> bool {
-        (self.0)(source)
-    }
-}
-
-impl Default for Trusted {
-    fn default() -> Self {
-        Self::new(|_| false)
-    }
-}
-
-impl std::fmt::Debug for Trusted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Trusted")
-    }
-}
-
-/// All that the network needs of a configuration.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// In the order of their [`ListenerId`]s.
-    pub listeners: Vec<ListenerPlan>,
-    /// The sources of the trunks.
-    pub trusted: Trusted,
-    /// Identities and trust for connections of ours.
-    pub store: Arc<Store>,
-}
-
-/// A listener that could not be opened. The others are.
-#[derive(Debug, thiserror::Error)]
-#[error("listener {name} cannot listen on {address}: {cause}")]
-pub struct ListenError {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its address.
-    pub address: SocketAddr,
-    /// Why.
-    pub cause: io::Error,
 }
 
 /// What a connection was made with, to know whether that is still in force.
@@ -160,7 +104,7 @@ enum Report {
         opened: Opened,
     },
     Message {
-        bytes: Bytes,
+        message: Message,
         source: Source,
     },
     Closed {
@@ -187,38 +131,15 @@ impl Shared {
         self.flows.set(flow + 1);
         FlowId(flow)
     }
-}
 
-enum Listening {
-    Udp(Socketed),
-    Tcp {
-        address: SocketAddr,
-        door: Rc<Door>,
-        accepting: AbortHandle,
-    },
-    /// Could not be opened; kept for its place.
-    Closed,
-}
-
-impl Listening {
-    fn is(&self, transport: Transport, address: SocketAddr) -> bool {
-        match self {
-            Self::Udp(socket) => transport == Transport::Udp && socket.asked == address,
-            Self::Tcp {
-                address: open,
-                door,
-                ..
-            } => door.transport == transport && *open == address,
-            Self::Closed => false,
-        }
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        if let Self::Tcp { accepting, .. } = self {
-            accepting.abort();
-        }
+    /// The answer to bytes that are no message. Strangers get none: it would go to whatever address they made up.
+    fn refusal(&self, bytes: &Bytes, error: ParseError, source: &Source) -> Option<Bytes> {
+        self.counts.malformed.add();
+        strangers!(info, remote = %source.remote, %error, "no SIP message");
+        self.admission
+            .trusts(source.remote.ip())
+            .then(|| refuse(bytes, error.status()))?
+            .map(|response| response.bytes().clone())
     }
 }
 
@@ -271,16 +192,12 @@ impl Network {
             let id = ListenerId(
                 u32::try_from(index).expect("a configuration has fewer listeners than that"),
             );
-            let kept = before
-                .iter()
-                .position(|open| open.is(wanted.transport, wanted.address));
+            let kept = before.iter().position(|open| open.serves(wanted));
             let listening = match kept {
-                Some(place) => self.keep(
-                    std::mem::replace(&mut before[place], Listening::Closed),
-                    id,
-                    wanted,
-                ),
-                None => self.listen(id, wanted),
+                Some(place) => {
+                    std::mem::replace(&mut before[place], Listening::Closed).keep(id, wanted)
+                }
+                None => Listening::open(id, wanted, &self.shared),
             };
             self.listeners.push(listening.unwrap_or_else(|cause| {
                 errors.push(ListenError {
@@ -297,66 +214,8 @@ impl Network {
         errors
     }
 
-    fn keep(
-        &self,
-        mut listening: Listening,
-        id: ListenerId,
-        wanted: &ListenerPlan,
-    ) -> io::Result<Listening> {
-        match &mut listening {
-            Listening::Udp(socket) => socket.listener = id,
-            Listening::Tcp { door, .. } => {
-                door.listener.set(id);
-                let side = server_side(wanted, door.tls.borrow().as_ref())?;
-                door.tls.replace(side);
-            }
-            Listening::Closed => {}
-        }
-        Ok(listening)
-    }
-
-    fn listen(&self, id: ListenerId, wanted: &ListenerPlan) -> io::Result<Listening> {
-        if wanted.transport == Transport::Udp {
-            return Socketed::bind(self.shared.next_flow(), id, wanted.address).map(Listening::Udp);
-        }
-        let tls = server_side(wanted, None)?;
-        if wanted.transport == Transport::Tls && tls.is_none() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a TLS listener needs an identity",
-            ));
-        }
-        let socket = tcp::bind(wanted.address)?;
-        let door = Rc::new(Door {
-            listener: Cell::new(id),
-            transport: wanted.transport,
-            tls: RefCell::new(tls),
-        });
-        let accepting = tokio::task::spawn_local(tcp::accept(
-            socket,
-            Rc::clone(&door),
-            Rc::clone(&self.shared),
-        ));
-        Ok(Listening::Tcp {
-            address: wanted.address,
-            door,
-            accepting: accepting.abort_handle(),
-        })
-    }
-
     fn drain_outdated(&mut self) {
-        let current: Vec<Arc<ServerConfig>> = self
-            .listeners
-            .iter()
-            .filter_map(|listening| match listening {
-                Listening::Tcp { door, .. } => door
-                    .tls
-                    .borrow()
-                    .as_ref()
-                    .map(|side| Arc::clone(side.config())),
-                _ => None,
-            })
-            .collect();
+        let current: Vec<_> = self.listeners.iter().filter_map(Listening::tls).collect();
         for opened in self.flows.values() {
             let in_force = match &opened.made {
                 Made::Plain => true,
@@ -432,7 +291,7 @@ impl Network {
                 outbox.push(Outgoing { bytes, client });
             }
             Err(error) => {
-                crate::strangers!(warn, remote = %target.remote, %error, "no connection can be made");
+                strangers!(warn, remote = %target.remote, %error, "no connection can be made");
                 self.sent(Sent::Refused, target, client);
             }
         }
@@ -544,11 +403,19 @@ impl Network {
         for socket in sockets(&self.listeners) {
             socket.receive(&mut scratch, |bytes, source| {
                 self.shared.counts.received.add();
-                match framing::datagram(bytes) {
-                    Ok(Some(bytes)) => batch.push(Event::Message { bytes, source }),
-                    // RFC 5626 §3.5: a keep-alive of nothing but line ends.
-                    Ok(None) => {}
-                    Err(_) => self.shared.counts.malformed.add(),
+                match framing::datagram(bytes.clone()) {
+                    Ok(Datagram::Message(message)) => {
+                        batch.push(Event::Message { message, source })
+                    }
+                    Ok(Datagram::Ping) => {
+                        socket.send(PONG, source.remote);
+                    }
+                    Ok(Datagram::KeepAlive | Datagram::Stun) => {}
+                    Err(error) => {
+                        if let Some(refusal) = self.shared.refusal(&bytes, error, &source) {
+                            socket.send(&refusal, source.remote);
+                        }
+                    }
                 }
             });
         }
@@ -559,9 +426,9 @@ impl Network {
             Report::Opened { flow, opened } => {
                 self.flows.insert(flow, opened);
             }
-            Report::Message { bytes, source } => {
+            Report::Message { message, source } => {
                 self.shared.counts.received.add();
-                batch.push(Event::Message { bytes, source });
+                batch.push(Event::Message { message, source });
             }
             Report::Closed { flow, end, clients } => {
                 let Some(opened) = self.flows.remove(&flow) else {
@@ -591,31 +458,8 @@ impl Network {
     }
 }
 
-fn sockets(listeners: &[Listening]) -> impl Iterator<Item = &Socketed> {
-    listeners.iter().filter_map(|listening| match listening {
-        Listening::Udp(socket) => Some(socket),
-        _ => None,
-    })
-}
-
 enum Ready {
     Udp,
     Report(Report),
     Nothing,
-}
-
-fn server_side(
-    wanted: &ListenerPlan,
-    previous: Option<&ServerSide>,
-) -> io::Result<Option<ServerSide>> {
-    let Some(plan) = wanted
-        .tls
-        .clone()
-        .filter(|_| wanted.transport == Transport::Tls)
-    else {
-        return Ok(None);
-    };
-    ServerSide::build(plan, previous)
-        .map(Some)
-        .map_err(io::Error::other)
 }

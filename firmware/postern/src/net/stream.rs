@@ -6,27 +6,22 @@
 //!
 //! Not here: what messages mean; who may connect (`admission`).
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use sip::framing::{Frame, StreamFramer};
+use sip::framing::{Frame, PING, PONG, StreamFramer};
+use sip::message::{Message, ParseError};
 use sip::transport::Source;
 use tokio::io::Interest;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::Limits;
 use super::outbox::{Order, Outbox, Outgoing};
 use super::tls::Io;
-use super::{Report, clock};
-
-/// RFC 5626 §3.5.1.
-const PING: &[u8] = b"\r\n\r\n";
-const PONG: &[u8] = b"\r\n";
+use super::{Report, Shared, clock};
 
 /// Bytes read at once, and reads before others have their turn.
 const READ_SIZE: usize = 16 * 1024;
@@ -65,10 +60,7 @@ pub(super) struct Stream {
     pub(super) source: Source,
     pub(super) opener: Opener,
     pub(super) outbox: Rc<Outbox>,
-    pub(super) reports: mpsc::Sender<Report>,
-    /// Shared by all connections: filled and emptied between two awaits.
-    pub(super) scratch: Rc<RefCell<Vec<u8>>>,
-    pub(super) limits: Limits,
+    pub(super) shared: Rc<Shared>,
 }
 
 struct Times {
@@ -90,7 +82,7 @@ impl Stream {
     pub(super) async fn run(mut self) -> End {
         let now = Instant::now();
         let mut times = Times {
-            limits: self.limits,
+            limits: self.shared.limits,
             opener: self.opener,
             opened: now,
             message_begun: None,
@@ -145,6 +137,10 @@ impl Stream {
                 });
             }
         };
+        // A refusal that says why; what does not fit into the socket now is not waited for.
+        if end == End::Malformed {
+            let _ = self.write_out(&mut writing, &mut times);
+        }
         self.io.farewell();
         end
     }
@@ -186,13 +182,11 @@ impl Stream {
     async fn read_in(&mut self, framer: &mut StreamFramer, times: &mut Times) -> Result<(), End> {
         for _ in 0..READS {
             let count = {
-                let mut scratch = self.scratch.borrow_mut();
+                let mut scratch = self.shared.scratch.borrow_mut();
                 match self.io.read(&mut scratch[..READ_SIZE]) {
                     Ok(0) => return Err(End::Peer),
                     Ok(count) => {
-                        framer
-                            .push(clock::now(), &scratch[..count])
-                            .map_err(|_| End::Malformed)?;
+                        framer.push(clock::now(), &scratch[..count]);
                         count
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -209,34 +203,53 @@ impl Stream {
     }
 
     async fn pass_on(&self, framer: &mut StreamFramer, times: &mut Times) -> Result<(), End> {
-        loop {
-            match framer.next().map_err(|_| End::Malformed)? {
-                Some(Frame::Message(bytes)) => {
+        while let Some(frame) = framer.poll() {
+            match frame {
+                Ok(Frame::Message(bytes)) => {
                     times.first_message.get_or_insert(times.heard);
                     times.last_message = times.heard;
-                    let report = Report::Message {
-                        bytes,
-                        source: self.source.clone(),
-                    };
-                    // Waiting here is what slows a flooding peer down: nothing more is read from it meanwhile.
-                    if self.reports.send(report).await.is_err() {
-                        return Err(End::Drained);
+                    match Message::parse(bytes.clone()) {
+                        Ok(message) => self.report(message).await?,
+                        Err(error) => self.refuse(&bytes, error),
                     }
                 }
-                Some(Frame::Ping) => {
-                    self.outbox.push(Outgoing {
-                        bytes: Bytes::from_static(PONG),
-                        client: None,
-                    });
+                Ok(Frame::Ping) => self.outbox.push(Outgoing {
+                    bytes: Bytes::from_static(PONG),
+                    client: None,
+                }),
+                Ok(Frame::Pong) => {}
+                Err(broken) => {
+                    self.refuse(&broken.head, broken.error);
+                    return Err(End::Malformed);
                 }
-                Some(Frame::Pong) => {}
-                None => break,
             }
         }
         times.message_begun = framer
-            .is_pending()
-            .then(|| times.message_begun.unwrap_or(times.heard));
+            .pending_since()
+            .map(|_| times.message_begun.unwrap_or(times.heard));
         Ok(())
+    }
+
+    async fn report(&self, message: Message) -> Result<(), End> {
+        let report = Report::Message {
+            message,
+            source: self.source.clone(),
+        };
+        // Waiting here is what slows a flooding peer down: nothing more is read from it meanwhile.
+        self.shared
+            .reports
+            .send(report)
+            .await
+            .map_err(|_| End::Drained)
+    }
+
+    fn refuse(&self, bytes: &Bytes, error: ParseError) {
+        if let Some(bytes) = self.shared.refusal(bytes, error, &self.source) {
+            self.outbox.push(Outgoing {
+                bytes,
+                client: None,
+            });
+        }
     }
 }
 

@@ -214,9 +214,7 @@ async fn live(io: Io, source: Source, opener: Opener, outbox: Rc<Outbox>, shared
         source,
         opener,
         outbox: Rc::clone(&outbox),
-        reports: shared.reports.clone(),
-        scratch: Rc::clone(&shared.scratch),
-        limits: shared.limits,
+        shared: Rc::clone(shared),
     };
     let end = stream.run().await;
     shared.counts.ended(end);

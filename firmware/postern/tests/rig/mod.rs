@@ -26,10 +26,10 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-pub const PROXY: &str = "sip.pstnhub.microsoft.com";
-pub const TENANT: &str = "sbc1.contoso.example";
+pub(crate) const PROXY: &str = "sip.pstnhub.microsoft.com";
+pub(crate) const TENANT: &str = "sbc1.contoso.example";
 
-pub const OPTIONS: &str = "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\n\
+pub(crate) const OPTIONS: &str = "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\n\
     Via: SIP/2.0/TLS 127.0.0.9:5070;branch=z9hG4bK1\r\n\
     Max-Forwards: 70\r\n\
     From: <sip:a@127.0.0.9>;tag=1\r\n\
@@ -39,12 +39,12 @@ pub const OPTIONS: &str = "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\n\
     Content-Length: 0\r\n\r\n";
 
 /// A message as [`OPTIONS`], to be sent by us.
-pub fn message() -> Bytes {
+pub(crate) fn message() -> Bytes {
     Bytes::from_static(OPTIONS.as_bytes())
 }
 
 /// Runs a test with the threads that handshakes need.
-pub fn run<T>(test: impl AsyncFnOnce(Bench) -> T) -> T {
+pub(crate) fn run<T>(test: impl AsyncFnOnce(Bench) -> T) -> T {
     let aside = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -63,13 +63,13 @@ pub fn run<T>(test: impl AsyncFnOnce(Bench) -> T) -> T {
     outcome
 }
 
-pub struct Bench {
-    pub aside: tokio::runtime::Handle,
-    pub pki: Pki,
+pub(crate) struct Bench {
+    pub(crate) aside: tokio::runtime::Handle,
+    pub(crate) pki: Pki,
 }
 
 impl Bench {
-    pub fn network(&self, limits: Limits) -> Tested {
+    pub(crate) fn network(&self, limits: Limits) -> Tested {
         Tested {
             network: Network::new(self.aside.clone(), limits),
             waiting: VecDeque::new(),
@@ -78,7 +78,7 @@ impl Bench {
 }
 
 /// Times short enough for a test, long enough for a busy machine.
-pub fn quick() -> Limits {
+pub(crate) fn quick() -> Limits {
     Limits {
         connect: Duration::from_millis(800),
         handshake: Duration::from_millis(800),
@@ -92,14 +92,14 @@ pub fn quick() -> Limits {
 }
 
 /// A certificate authority.
-pub struct Pki {
-    pub pem: String,
+pub(crate) struct Pki {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// What is particular about a certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     BothUsages,
     ServerOnly,
     ClientOnly,
@@ -111,13 +111,13 @@ pub enum Kind {
 
 /// A certificate and its key.
 #[derive(Clone)]
-pub struct Leaf {
-    pub certificate: String,
-    pub key: String,
+pub(crate) struct Leaf {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Pki {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params
             .distinguished_name
@@ -131,7 +131,7 @@ impl Pki {
         }
     }
 
-    pub fn leaf(&self, names: &[&str], kind: Kind) -> Leaf {
+    pub(crate) fn leaf(&self, names: &[&str], kind: Kind) -> Leaf {
         use ExtendedKeyUsagePurpose::{ClientAuth, CodeSigning, ServerAuth};
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).expect("names");
@@ -164,7 +164,7 @@ impl Pki {
         }
     }
 
-    pub fn roots(&self) -> RootCertStore {
+    pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("PEM"))
@@ -172,27 +172,27 @@ impl Pki {
         roots
     }
 
-    pub fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust::from_pem(self.pem.as_bytes()).expect("a bundle")
     }
 }
 
 impl Leaf {
-    pub fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         Identity::from_pem(self.certificate.as_bytes(), self.key.as_bytes()).expect("an identity")
     }
 
-    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
         vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM")]
     }
 
-    pub fn private(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn private(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("PEM")
     }
 }
 
 /// One listener on a free port of 127.0.0.1.
-pub fn listener(transport: Transport, tls: Option<ServerPlan>) -> ListenerPlan {
+pub(crate) fn listener(transport: Transport, tls: Option<ServerPlan>) -> ListenerPlan {
     ListenerPlan {
         name: "test".into(),
         transport,
@@ -202,7 +202,7 @@ pub fn listener(transport: Transport, tls: Option<ServerPlan>) -> ListenerPlan {
 }
 
 /// A port that is free now. Nobody else on this machine asks for fixed ones in this range while tests run.
-pub fn free(transport: Transport) -> SocketAddr {
+pub(crate) fn free(transport: Transport) -> SocketAddr {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     match transport {
         Transport::Udp => std::net::UdpSocket::bind(any)
@@ -217,7 +217,7 @@ pub fn free(transport: Transport) -> SocketAddr {
 }
 
 /// A TLS listener for Teams, as the configuration would have it.
-pub fn teams_side(store: &Store, client_auth: ClientAuth) -> ServerPlan {
+pub(crate) fn teams_side(store: &Store, client_auth: ClientAuth) -> ServerPlan {
     ServerPlan {
         default: Arc::clone(store.identity("default").expect("in the store")),
         by_name: store
@@ -234,7 +234,7 @@ pub fn teams_side(store: &Store, client_auth: ClientAuth) -> ServerPlan {
 }
 
 /// Identities `default` and `tenant`, trust `roots`.
-pub fn store(pki: &Pki, previous: Option<&Store>, default: &Leaf, tenant: &Leaf) -> Store {
+pub(crate) fn store(pki: &Pki, previous: Option<&Store>, default: &Leaf, tenant: &Leaf) -> Store {
     let identities = vec![
         ("default".into(), default.identity()),
         ("tenant".into(), tenant.identity()),
@@ -242,7 +242,7 @@ pub fn store(pki: &Pki, previous: Option<&Store>, default: &Leaf, tenant: &Leaf)
     Store::next(identities, vec![("roots".into(), pki.trust())], previous)
 }
 
-pub fn plan(listeners: Vec<ListenerPlan>, store: Arc<Store>) -> Plan {
+pub(crate) fn plan(listeners: Vec<ListenerPlan>, store: Arc<Store>) -> Plan {
     Plan {
         listeners,
         trusted: Trusted::new(|source| source == IpAddr::from([127, 0, 0, 9])),
@@ -250,7 +250,7 @@ pub fn plan(listeners: Vec<ListenerPlan>, store: Arc<Store>) -> Plan {
     }
 }
 
-pub fn target(transport: Transport, remote: SocketAddr, name: Option<&str>) -> Target {
+pub(crate) fn target(transport: Transport, remote: SocketAddr, name: Option<&str>) -> Target {
     let tls = name.map(|name| TlsTarget {
         server_name: name.into(),
         identity: "tenant".into(),
@@ -266,8 +266,8 @@ pub fn target(transport: Transport, remote: SocketAddr, name: Option<&str>) -> T
 }
 
 /// A network under test, whose events are taken one at a time.
-pub struct Tested {
-    pub network: Network,
+pub(crate) struct Tested {
+    pub(crate) network: Network,
     waiting: VecDeque<Event>,
 }
 
@@ -287,7 +287,7 @@ impl DerefMut for Tested {
 
 impl Tested {
     /// The next event, or none in `time`.
-    pub async fn event_within(&mut self, time: Duration) -> Option<Event> {
+    pub(crate) async fn event_within(&mut self, time: Duration) -> Option<Event> {
         if self.waiting.is_empty() {
             let mut batch = Vec::new();
             timeout(time, self.network.next(&mut batch)).await.ok()?;
@@ -297,14 +297,14 @@ impl Tested {
     }
 
     /// The next event; a test that waits this long has failed.
-    pub async fn event(&mut self) -> Event {
+    pub(crate) async fn event(&mut self) -> Event {
         self.event_within(Duration::from_secs(10))
             .await
             .expect("an event")
     }
 
     /// The source of the next message, whatever happens before.
-    pub async fn message(&mut self) -> Source {
+    pub(crate) async fn message(&mut self) -> Source {
         loop {
             if let Event::Message { source, .. } = self.event().await {
                 return source;
@@ -313,7 +313,7 @@ impl Tested {
     }
 
     /// Drives the network beside `other`; what it tells meanwhile can be taken later.
-    pub async fn beside<T>(&mut self, other: impl Future<Output = T>) -> T {
+    pub(crate) async fn beside<T>(&mut self, other: impl Future<Output = T>) -> T {
         let mut batch = Vec::new();
         tokio::pin!(other);
         loop {
@@ -326,7 +326,7 @@ impl Tested {
 }
 
 /// A client's configuration that believes `pki` and shows `leaf`.
-pub fn client_config(
+pub(crate) fn client_config(
     pki: &Pki,
     leaf: Option<&Leaf>,
     version: &'static SupportedProtocolVersion,
@@ -345,7 +345,7 @@ pub fn client_config(
 }
 
 /// Connects from `from` and shakes hands, asking for `name`.
-pub async fn dial(
+pub(crate) async fn dial(
     from: IpAddr,
     to: SocketAddr,
     config: Arc<ClientConfig>,
@@ -363,7 +363,7 @@ pub async fn dial(
 }
 
 /// A TLS server that shows `leaf` and demands a certificate of `pki`.
-pub fn server_config(
+pub(crate) fn server_config(
     pki: &Pki,
     leaf: &Leaf,
     version: &'static SupportedProtocolVersion,
@@ -385,7 +385,7 @@ pub fn server_config(
 }
 
 /// Takes one connection and shakes hands.
-pub async fn answer(
+pub(crate) async fn answer(
     listener: &TcpListener,
     config: Arc<ServerConfig>,
 ) -> std::io::Result<server::TlsStream<TcpStream>> {
@@ -394,7 +394,9 @@ pub async fn answer(
 }
 
 /// Reads until the end of headers.
-pub async fn read_message(stream: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<String> {
+pub(crate) async fn read_message(
+    stream: &mut (impl AsyncReadExt + Unpin),
+) -> std::io::Result<String> {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {
         text.push(stream.read_u8().await?);
@@ -403,7 +405,9 @@ pub async fn read_message(stream: &mut (impl AsyncReadExt + Unpin)) -> std::io::
 }
 
 /// Writes a message as a peer would.
-pub async fn write_message(stream: &mut (impl AsyncWriteExt + Unpin)) -> std::io::Result<()> {
+pub(crate) async fn write_message(
+    stream: &mut (impl AsyncWriteExt + Unpin),
+) -> std::io::Result<()> {
     stream.write_all(OPTIONS.as_bytes()).await?;
     stream.flush().await
 }
