@@ -11,6 +11,8 @@
 #![deny(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod codec;
 pub mod fuzz;

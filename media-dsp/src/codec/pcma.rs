@@ -44,7 +44,7 @@ pub fn encode(sample: i16) -> u8 {
     let sign = !(sample >> 8) as u8 & 0x80;
     let magnitude = (sample ^ (sample >> 15)) as u16 >> 4;
     // Eleven bits are left; segments 0 and 1 have the same step.
-    let exponent = 11u16.saturating_sub(magnitude.leading_zeros() as u16);
+    let exponent = 12u16.saturating_sub(magnitude.leading_zeros() as u16);
     let mantissa = match exponent {
         0 => magnitude,
         _ => magnitude >> (exponent - 1),

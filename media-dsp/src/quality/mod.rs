@@ -46,5 +46,5 @@ pub fn round_trip(block: &ReportBlock, now: Ntp) -> Option<Micros> {
         .wrapping_sub(block.last_sender_report)
         .wrapping_sub(block.delay);
     // More than half of the range is a negative number.
-    (units < 1 << 31).then(|| Micros(u64::from(units) * 1_000_000 >> 16))
+    (units < 1 << 31).then(|| Micros((u64::from(units) * 1_000_000) >> 16))
 }

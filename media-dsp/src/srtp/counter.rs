@@ -228,4 +228,20 @@ mod tests {
         assert_eq!(block(0xff00), hex("3dbc4814f4da5f00a08772b63c6a046d"));
         assert_eq!(block(0xff01), hex("6eb246913062a16891433e97dd01a57f"));
     }
+
+    #[test]
+    fn srtcp_that_is_only_authenticated_is_not_decrypted() {
+        let material = [7; 30];
+        let master = MasterKey::new(super::super::Suite::AesCm128HmacSha1_80, &material).unwrap();
+        let transform = Counter::<aes::Aes128Enc>::new(&master);
+        let plain = hex("81c90001 4d617273 deadbeef");
+        let word = hex("00000005");
+        let tag = transform.rtcp.tag(&plain, &word);
+        let mut packet = [&plain[..], &word, &tag[..RTCP_TAG]].concat();
+        assert_eq!(
+            transform.unprotect_rtcp(&mut packet, 0x4d61_7273, 0),
+            Some(plain.len())
+        );
+        assert_eq!(packet[..plain.len()], plain);
+    }
 }

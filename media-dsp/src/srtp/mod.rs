@@ -28,8 +28,6 @@ mod snapshot;
 mod window;
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod vectors;
 
 pub use error::{ProtectError, UnprotectError};

@@ -228,3 +228,94 @@ impl ReplayWindow {
         self.words.as_mut_slice().fill(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The window as a definition: a set of indices and the highest of them.
+    #[derive(Default)]
+    struct Definition {
+        seen: BTreeSet<u64>,
+    }
+
+    impl Definition {
+        fn check(&self, index: u64, width: u64) -> Freshness {
+            match self.seen.last() {
+                Some(highest) if index + width <= *highest => Freshness::TooOld,
+                _ if self.seen.contains(&index) => Freshness::Replayed,
+                _ => Freshness::Fresh,
+            }
+        }
+    }
+
+    /// Walks that stay near the highest index, jump within the window and jump far beyond it.
+    fn walk() -> impl Strategy<Value = Vec<i64>> {
+        let step = prop_oneof![8 => -70_i64..70, 2 => -600_i64..600, 1 => 0_i64..100_000];
+        prop::collection::vec(step, 1..300)
+    }
+
+    proptest! {
+        #[test]
+        fn the_ring_is_the_set(start in 0_u64..1 << 40, width in 1_u16..=700, steps in walk()) {
+            let mut window = ReplayWindow::new(width);
+            let mut definition = Definition::default();
+            let mut at = start;
+            for step in steps {
+                at = at.saturating_add_signed(step);
+                let verdict = definition.check(at, window.width());
+                prop_assert_eq!(window.check(at), verdict);
+                if verdict == Freshness::Fresh {
+                    window.commit(at);
+                    definition.seen.insert(at);
+                }
+                prop_assert_eq!(window.highest(), definition.seen.last().copied());
+                at = definition.seen.last().copied().unwrap_or(at);
+            }
+        }
+
+        #[test]
+        fn a_snapshot_answers_as_the_window_did(width in 1_u16..=700, other in 1_u16..=700, steps in walk()) {
+            let mut window = ReplayWindow::new(width);
+            let mut at = 70_000_u64;
+            for step in steps {
+                at = at.saturating_add_signed(step);
+                window.commit(at);
+                at = window.highest().unwrap_or(at);
+            }
+            let mut restored = ReplayWindow::new(other);
+            restored.restore(&window.snapshot());
+            let reach = window.width().min(restored.width());
+            for index in at.saturating_sub(1_500)..at + 3 {
+                let acceptable = window.check(index) == Freshness::Fresh && index + reach > at;
+                prop_assert_eq!(restored.check(index) == Freshness::Fresh, acceptable, "index {}", index);
+            }
+        }
+
+        /// RFC 3711 §3.3.1: the guess is the index nearest to the highest one, of those with this sequence number.
+        #[test]
+        fn the_guess_is_the_nearest_index(highest in 0_u64..1 << 47, distance in -0x7fff_i64..=0x7fff) {
+            let index = highest.saturating_add_signed(distance);
+            prop_assert_eq!(guess_index(highest, index as u16), index);
+        }
+    }
+
+    #[test]
+    fn nothing_is_older_than_the_first_roll_over() {
+        assert_eq!(guess_index(5, 0xffff), 0xffff);
+        assert_eq!(guess_index(0x1_0005, 0xffff), 0xffff);
+        assert_eq!(guess_index(0xfff0, 3), 0x1_0003);
+    }
+
+    #[test]
+    fn widths_are_whole_words_up_to_the_bound() {
+        assert_eq!(ReplayWindow::new(0).width(), 64);
+        assert_eq!(ReplayWindow::new(65).width(), 128);
+        assert_eq!(ReplayWindow::new(u16::MAX).width(), 32_768);
+    }
+}

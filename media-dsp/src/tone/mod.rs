@@ -88,7 +88,7 @@ impl Generator {
             *phase = phase.wrapping_add(step(hertz));
         }
         // Even segments sound, odd ones are pauses.
-        if self.segment % 2 == 0 {
+        if self.segment.is_multiple_of(2) {
             self.cadence.scale(sum)
         } else {
             0
@@ -111,7 +111,7 @@ fn sine(phase: u32) -> i32 {
     let fraction = (phase >> 8 & 0xffff) as i32;
     let here = i32::from(SINE[index]);
     let next = i32::from(SINE[(index + 1) % SINE.len()]);
-    here + ((next - here) * fraction >> 16)
+    here + (((next - here) * fraction) >> 16)
 }
 
 static SINE: [i16; 256] = {
