@@ -44,10 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             heard.packet(&packet.header(), Micros(step * 20_000));
             if step % 10 == 7 {
                 let again = receiver.unprotect_rtp(&mut copy[..protected]);
-                println!(
-                    "packet {step} again: {}",
-                    again.err().map_or("accepted".into(), |e| e.to_string())
-                );
+                match again {
+                    Ok(_) => println!("packet {step} again: accepted"),
+                    Err(reason) => println!("packet {step} again: {reason}"),
+                }
             }
         }
         header.sequence = header.sequence.wrapping_add(1);

@@ -20,12 +20,12 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: every call is handed on to the system allocator as it came; the count is a thread-local cell without a
-// destructor, which neither allocates nor unwinds.
 #[allow(
     unsafe_code,
     reason = "an allocator cannot be written without; this is a test"
 )]
+// SAFETY: every call is handed on to the system allocator as it came; the count is a thread-local cell without a
+// destructor, which neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
