@@ -198,3 +198,21 @@ fn attributes_behind_the_integrity_are_not_shown() {
     assert_eq!(message.attributes().count(), 0);
     assert_eq!(message.integrity(PASSWORD), Check::Valid);
 }
+
+// RFC 8489 §14.7.
+#[test]
+fn a_fingerprint_that_is_not_last_is_wrong() {
+    let mut out = [0; 100];
+    let mut builder = Builder::binding(Class::Request, id(), &mut out).unwrap();
+    builder.fingerprint().unwrap();
+    let length = builder.finish();
+    assert_eq!(
+        Message::parse(&out[..length]).unwrap().fingerprint(),
+        Check::Valid
+    );
+    // An empty attribute behind it, the length field put right.
+    out[length..length + 4].copy_from_slice(&[0x80, 0x22, 0, 0]);
+    out[3] += 4;
+    let message = Message::parse(&out[..length + 4]).unwrap();
+    assert_eq!(message.fingerprint(), Check::Invalid);
+}
