@@ -1,6 +1,9 @@
 //! SIP, sans-IO: messages, framing, transactions, dialogs, authentication, resolution, SDP.
 #![forbid(unsafe_code)]
 
+pub mod dialog;
 pub mod framing;
 pub mod message;
+pub mod token;
+pub mod transaction;
 pub mod transport;
