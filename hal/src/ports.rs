@@ -1,0 +1,87 @@
+//! Packet ports: local UDP addresses that packets come from and leave by.
+//!
+//! A board may have one socket for each port, or none at all and cut the ports out of frames; the caller cannot tell.
+//!
+//! Not here: routes, neighbours, interfaces. A board that needs them has them.
+
+use core::net::SocketAddr;
+
+use embassy_time::Duration;
+
+use crate::{Burst, Marks};
+
+/// A port that is open. Small numbers, given again after a port is closed, so that tables can be flat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortId(pub u32);
+
+/// Differentiated services code point (RFC 2474), 0 to 63.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Dscp(u8);
+
+impl Dscp {
+    /// Best effort.
+    pub const DEFAULT: Self = Self(0);
+    /// Expedited forwarding, for voice (RFC 3246; MED-11).
+    pub const EXPEDITED: Self = Self(46);
+
+    /// The code point, if it is one.
+    #[must_use]
+    pub const fn new(value: u8) -> Option<Self> {
+        if value < 64 { Some(Self(value)) } else { None }
+    }
+
+    /// The octet of the IP header, with the congestion bits clear.
+    #[must_use]
+    pub const fn traffic_class(self) -> u8 {
+        self.0 << 2
+    }
+}
+
+/// Why a port was not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenError {
+    /// Open already, here or in another program.
+    AddressInUse,
+    /// Not an address of this box, or one that needs rights we lack.
+    AddressUnavailable,
+    /// The box gives no more ports.
+    OutOfPorts,
+}
+
+impl core::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::AddressInUse => "address in use",
+            Self::AddressUnavailable => "address not available",
+            Self::OutOfPorts => "no more ports",
+        })
+    }
+}
+
+impl core::error::Error for OpenError {}
+
+/// The packet ports of a box.
+pub trait Ports {
+    /// Opens a local address, whose port is not zero. What arrived there before is not seen.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    fn open(&mut self, local: SocketAddr, dscp: Dscp) -> Result<PortId, OpenError>;
+
+    /// Changes the code point of what leaves by a port.
+    fn mark(&mut self, port: PortId, dscp: Dscp);
+
+    /// Closes a port; what has arrived and was not taken is gone. Closing twice does nothing.
+    fn close(&mut self, port: PortId);
+
+    /// Fills what is vacant in the burst with packets that have arrived and says how many. Never waits. Zero means that there
+    /// was nothing when last looked; only [`Self::wait`] looks again.
+    fn rx_burst(&mut self, burst: &mut Burst) -> usize;
+
+    /// Sends the packets marked to leave, each from its port to its remote, and gives those that were not taken: they are lost,
+    /// never tried again. Never waits.
+    fn tx_burst(&mut self, burst: &mut Burst) -> Marks;
+
+    /// Looks for arrivals; waits for them at most so long, or without end. Comes back early whenever somebody wakes the ports.
+    fn wait(&mut self, timeout: Option<Duration>);
+}
