@@ -1,0 +1,50 @@
+//! What the media process counts as a whole.
+//!
+//! The order is that of the shared page (`media_api::shared`).
+//!
+//! Not here: the counts of one stream (`media_api::Statistics`).
+
+use crate::metric::words;
+use crate::{Kind, Metric, Unit};
+
+words! {
+    /// What the media process counts as a whole.
+    MediaCounter {
+        PacketsReceived "packets_received" "Datagrams taken from the ports.",
+        OctetsReceived "octets_received" "Payload octets of the datagrams taken from the ports.",
+        PacketsSent "packets_sent" "Datagrams given to the ports.",
+        OctetsSent "octets_sent" "Payload octets of the datagrams given to the ports.",
+        PacketsRelayed "packets_relayed" "RTP packets passed from one stream to its peer.",
+        RtcpRelayed "rtcp_relayed" "RTCP packets passed from one stream to its peer.",
+        RtcpMade "rtcp_made" "RTCP reports of our own.",
+        ToneFrames "tone_frames" "Frames of tones played.",
+        Turns "turns" "Turns of the worker's loop.",
+        EventsLost "events_lost" "Events nobody took in time.",
+        Streams "streams" "Streams held.",
+        PortsOpen "ports_open" "Local ports in use.",
+        LongestTurn "longest_turn" "Longest turn of the worker's loop, without its waiting.",
+    }
+}
+
+impl MediaCounter {
+    /// What there is to say of it.
+    #[must_use]
+    pub const fn metric(self) -> Metric {
+        let (unit, kind) = match self {
+            Self::PacketsReceived | Self::PacketsSent | Self::PacketsRelayed => {
+                (Unit::Packets, Kind::Counter)
+            }
+            Self::RtcpRelayed | Self::RtcpMade | Self::ToneFrames => (Unit::Packets, Kind::Counter),
+            Self::OctetsReceived | Self::OctetsSent => (Unit::Octets, Kind::Counter),
+            Self::Turns | Self::EventsLost => (Unit::Items, Kind::Counter),
+            Self::Streams | Self::PortsOpen => (Unit::Items, Kind::Gauge),
+            Self::LongestTurn => (Unit::Microseconds, Kind::Gauge),
+        };
+        Metric {
+            word: self.word(),
+            unit,
+            kind,
+            help: self.help(),
+        }
+    }
+}
