@@ -1,0 +1,50 @@
+//! The shared page: written by one, read by another, refused when it is not ours.
+//!
+//! Not here: mapping it (`board`).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use measure::{DropReason, MediaCounter};
+use media_api::VERSION;
+use media_api::shared::{Counters, LayoutError, WORDS};
+
+#[test]
+fn what_is_published_is_read_under_its_own_word() {
+    let words: Vec<AtomicU64> = (0..WORDS).map(|_| AtomicU64::new(u64::MAX)).collect();
+    let writer = Counters::create(&words, 4711, 1_800_000_000).expect("long enough");
+    let counters = std::array::from_fn(|index| 1_000 + index as u64);
+    let drops = std::array::from_fn(|index| 2_000 + index as u64);
+    writer.publish(&counters, &drops);
+
+    let reader = Counters::open(&words).expect("of this version");
+    assert_eq!((reader.process(), reader.started()), (4711, 1_800_000_000));
+    for counter in MediaCounter::ALL {
+        assert_eq!(
+            reader.counter(counter),
+            1_000 + counter.index() as u64,
+            "{counter}"
+        );
+    }
+    for reason in DropReason::ALL {
+        assert_eq!(
+            reader.drops(reason),
+            2_000 + reason.index() as u64,
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn another_version_is_not_read() {
+    let words: Vec<AtomicU64> = (0..WORDS).map(|_| AtomicU64::new(0)).collect();
+    assert_eq!(
+        Counters::open(&words).err(),
+        Some(LayoutError::Version { found: 0 })
+    );
+    words[0].store(u64::from(VERSION.0), Ordering::Relaxed);
+    assert!(Counters::open(&words).is_ok());
+    assert_eq!(
+        Counters::open(&words[1..]).err(),
+        Some(LayoutError::TooShort)
+    );
+}
