@@ -1,5 +1,7 @@
-//! SRTP against `webrtc-srtp`, an implementation that shares no code with ours: what one protects the other reads, in
-//! both directions, for every suite, with random keys, sources, sizes, losses and wraps.
+//! SRTP against `webrtc-srtp`, an implementation that shares no code with ours.
+//!
+//! What one protects the other reads, in both directions, for every suite, with random keys, sources, sizes, losses and
+//! wraps; for SRTP even the bytes are equal.
 
 use media_dsp::rtcp::{Builder, Ntp, ReportBlock, SenderInfo};
 use media_dsp::rtp::Header;

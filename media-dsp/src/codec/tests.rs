@@ -1,4 +1,7 @@
-//! G.711 held against what it says (each level is the middle of its interval) and against another implementation's tables.
+//! G.711 held against what it says and against another implementation.
+//!
+//! What it says: each level is the middle of its interval, the intervals tile the range, the halves are mirror images. The
+//! other implementation is there as digests of its whole tables.
 
 use super::*;
 

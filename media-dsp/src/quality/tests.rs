@@ -1,4 +1,6 @@
 //! Reception and transmission against the arithmetic of RFC 3550, done by hand.
+//!
+//! Streams are 20 ms packets of G.711; every clock is a number in the test.
 
 use super::*;
 use crate::rtp::Header;

@@ -1,4 +1,7 @@
-//! Compounds of every packet type, compounds that lie, building, translating.
+//! RTCP as words on the wire and as values.
+//!
+//! Compounds of every packet type, compounds that lie about their lengths, building, translating for another leg. More
+//! hostile bytes lie in the corpus (`tests/regressions/rtcp`).
 
 use alloc::vec::Vec;
 

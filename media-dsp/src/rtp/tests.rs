@@ -1,4 +1,6 @@
-//! Views of packets with everything in them, packets that lie about their lengths, rewriting in place.
+//! RTP packets with everything in them, packets that lie about their lengths, rewriting in place.
+//!
+//! More hostile bytes lie in the corpus (`tests/regressions/rtp`).
 
 use alloc::vec::Vec;
 

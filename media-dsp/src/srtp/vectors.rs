@@ -1,4 +1,6 @@
-//! Hexadecimal as the RFCs print it, for their test vectors.
+//! Hexadecimal as the RFCs print it.
+//!
+//! For the test vectors of this module; never part of a build.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,6 @@
-//! The vectors of RFC 5769 (which RFC 8489 keeps), building what they hold, and messages that are none.
+//! STUN: the vectors of RFC 5769 (which RFC 8489 keeps), building what they hold, and messages that are none.
+//!
+//! The vectors lie in the corpus (`tests/regressions/stun`), so that they are also replayed through the fuzzers' door.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;

@@ -1,4 +1,6 @@
 //! Tones measured: which frequencies, how loud, how long, and whether they go on without a click.
+//!
+//! Measured on the samples, with floating point that the generator itself does not use.
 
 use alloc::vec::Vec;
 
