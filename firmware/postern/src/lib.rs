@@ -5,6 +5,12 @@
 //! - [`log`]: what is said, and how often a stranger can make us say it.
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod journal;
 pub mod log;
+pub mod media_link;
 pub mod net;
+pub mod run_dir;
+pub mod status;
+pub mod supervise;
 pub mod tls;

@@ -1,8 +1,58 @@
 //! The program `postern`: reads its arguments and becomes one of its processes, or answers a question.
 //!
-//! All that it can do is in the library beside it.
+//! Exit status: 0 done, 1 it failed, 2 the arguments or the configuration are wrong. What was asked for goes to standard
+//! output, everything else to standard error.
 //!
-//! Not here: anything worth testing.
+//! Not here: anything but that; all that it can do is in the library beside it.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::error::Error;
+use std::process::ExitCode;
+
+use postern::cli::{self, Command};
+use postern::run_dir::RunDir;
+use postern::{log, status, supervise};
+
+/// The arguments or the configuration are wrong.
+const WRONG: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("postern: {error}\n\n{}", cli::USAGE);
+            return ExitCode::from(WRONG);
+        }
+    };
+    match carry_out(command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("postern: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        Command::Help => print!("{}", cli::USAGE),
+        Command::Version => println!("postern {}", env!("CARGO_PKG_VERSION")),
+        Command::Status { run } => {
+            println!(
+                "{}",
+                status::ask(&RunDir::at(&run)?, r#"{"query":"census"}"#)?
+            );
+        }
+        Command::Run(arguments) => {
+            log::start();
+            supervise::run(&arguments)?;
+        }
+        Command::Control(_)
+        | Command::Media { .. }
+        | Command::Check { .. }
+        | Command::Explain(_) => {
+            return Err("not in this build".into());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -373,20 +373,17 @@ impl Network {
                 batch.extend(self.pending.drain(..));
                 return;
             }
-            let ready = poll_fn(|context| {
+            let report = poll_fn(|context| {
                 for socket in sockets(&self.listeners) {
                     if socket.poll_readable(context).is_ready() {
-                        return Poll::Ready(Ready::Udp);
+                        return Poll::Ready(None);
                     }
                 }
-                self.taken
-                    .poll_recv(context)
-                    .map(|report| report.map_or(Ready::Nothing, Ready::Report))
+                self.taken.poll_recv(context)
             });
-            match ready.await {
-                Ready::Udp => self.receive(batch),
-                Ready::Report(report) => self.take(report, batch),
-                Ready::Nothing => {}
+            match report.await {
+                Some(report) => self.take(report, batch),
+                None => self.receive(batch),
             }
             // Neither kind starves the other: each gives a bounded batch a turn.
             for _ in 0..BATCH {
@@ -434,7 +431,7 @@ impl Network {
                 let Some(opened) = self.flows.remove(&flow) else {
                     return;
                 };
-                let target = opened.target.unwrap_or_else(|| Target {
+                let target = opened.target.unwrap_or(Target {
                     transport: opened.source.transport,
                     remote: opened.source.remote,
                     listener: opened.source.listener,
@@ -456,10 +453,4 @@ impl Network {
             }
         }
     }
-}
-
-enum Ready {
-    Udp,
-    Report(Report),
-    Nothing,
 }

@@ -11,7 +11,7 @@ mod trust;
 mod verify;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::client::ClientConfig;
 use rustls::crypto::CryptoProvider;
@@ -127,12 +127,15 @@ pub enum TargetError {
     Setup(#[from] rustls::Error),
 }
 
+/// Client configurations by the names of identity and trust.
+type Clients = HashMap<(Arc<str>, Arc<str>), Arc<ClientConfig>>;
+
 /// The identities and trust bundles in force, and the client configurations made of them so far.
 #[derive(Debug, Default)]
 pub struct Store {
     identities: HashMap<Arc<str>, Arc<Identity>>,
     trusts: HashMap<Arc<str>, Arc<Trust>>,
-    clients: Mutex<HashMap<(Arc<str>, Arc<str>), Arc<ClientConfig>>>,
+    clients: Mutex<Clients>,
 }
 
 impl Store {
@@ -222,9 +225,7 @@ impl Store {
     }
 
     // A panic while the map was held leaves at worst one configuration unmade.
-    fn clients(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(Arc<str>, Arc<str>), Arc<ClientConfig>>> {
+    fn clients(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,246 @@
+//! The command line: what was asked for, as a type.
+//!
+//! Every option is named; a wrong line is answered with what is wrong and the usage, and nothing is guessed.
+//!
+//! Not here: doing any of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+/// How to ask.
+pub const USAGE: &str = "\
+Postern joins Microsoft Teams to SIP trunks.
+
+  postern run --config FILE --run DIR          control and media together, each restarted when it dies
+  postern control --config FILE --run DIR      SIP and calls; [--journal FILE] remembers them over a restart
+  postern media --run DIR                      the audio
+  postern check FILE                           every fault of a configuration, with its place and cure
+  postern explain --config FILE --from TRUNK --to NUMBER [--caller NUMBER]
+                                               which way a call would take, and why
+  postern status --run DIR                     what the running control holds, as JSON
+
+  --run DIR       where the processes meet: sockets and the numbers of the processes
+  POSTERN_LOG     what is logged on standard error: info (unless said otherwise), debug, postern=debug,call=trace
+  SIGHUP          control reads its configuration again; SIGTERM ends a process in order
+";
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Both processes, supervised.
+    Run(Control),
+    /// The control process.
+    Control(Control),
+    /// The media process.
+    Media {
+        /// Where the processes meet.
+        run: PathBuf,
+    },
+    /// Check a configuration.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Explain a route.
+    Explain(Explain),
+    /// Ask the running control.
+    Status {
+        /// Where the processes meet.
+        run: PathBuf,
+    },
+    /// Show the usage.
+    Help,
+    /// Show the version.
+    Version,
+}
+
+/// What control needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Where the processes meet.
+    pub run: PathBuf,
+    /// Where calls are remembered; in `run` unless said otherwise.
+    pub journal: Option<PathBuf>,
+}
+
+/// A call that might be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explain {
+    /// The configuration.
+    pub config: PathBuf,
+    /// The trunk that it would come from.
+    pub from: String,
+    /// The number called.
+    pub to: String,
+    /// The number calling.
+    pub caller: Option<String>,
+}
+
+#[derive(Default)]
+struct Options {
+    config: Option<PathBuf>,
+    run: Option<PathBuf>,
+    journal: Option<PathBuf>,
+    from: Option<String>,
+    to: Option<String>,
+    caller: Option<String>,
+    file: Option<PathBuf>,
+}
+
+/// Reads the arguments after the program's name.
+///
+/// # Errors
+/// Where they ask for nothing that is known.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut word = None;
+    let mut options = Options::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Long("config") => options.config = Some(parser.value()?.into()),
+            Long("run") => options.run = Some(parser.value()?.into()),
+            Long("journal") => options.journal = Some(parser.value()?.into()),
+            Long("from") => options.from = Some(parser.value()?.string()?),
+            Long("to") => options.to = Some(parser.value()?.string()?),
+            Long("caller") => options.caller = Some(parser.value()?.string()?),
+            Value(value) if word.is_none() => word = Some(value.string()?),
+            Value(value) if options.file.is_none() => options.file = Some(value.into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let command = match word.as_deref() {
+        Some("run") => Command::Run(options.control()?),
+        Some("control") => Command::Control(options.control()?),
+        Some("media") => Command::Media {
+            run: needed(options.run.take(), "--run DIR")?,
+        },
+        Some("status") => Command::Status {
+            run: needed(options.run.take(), "--run DIR")?,
+        },
+        Some("check") => Command::Check {
+            file: needed(options.file.take(), "FILE")?,
+        },
+        Some("explain") => Command::Explain(Explain {
+            config: needed(options.config.take(), "--config FILE")?,
+            from: needed(options.from.take(), "--from TRUNK")?,
+            to: needed(options.to.take(), "--to NUMBER")?,
+            caller: options.caller.take(),
+        }),
+        Some("help") | None => Command::Help,
+        Some(other) => return Err(format!("there is no command '{other}'").into()),
+    };
+    options.all_used()?;
+    Ok(command)
+}
+
+impl Options {
+    fn control(&mut self) -> Result<Control, lexopt::Error> {
+        Ok(Control {
+            config: needed(self.config.take(), "--config FILE")?,
+            run: needed(self.run.take(), "--run DIR")?,
+            journal: self.journal.take(),
+        })
+    }
+
+    /// An option that the command does not know was meant to do something.
+    fn all_used(&self) -> Result<(), lexopt::Error> {
+        let left = [
+            ("--config", self.config.is_some()),
+            ("--run", self.run.is_some()),
+            ("--journal", self.journal.is_some()),
+            ("--from", self.from.is_some()),
+            ("--to", self.to.is_some()),
+            ("--caller", self.caller.is_some()),
+            ("FILE", self.file.is_some()),
+        ];
+        match left.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(format!("{name} means nothing to this command").into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn needed<T>(value: Option<T>, name: &str) -> Result<T, lexopt::Error> {
+    value.ok_or_else(|| format!("{name} is missing").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_command_is_understood() {
+        let control = Control {
+            config: "a.toml".into(),
+            run: "d".into(),
+            journal: None,
+        };
+        assert_eq!(
+            asked("run --config a.toml --run d"),
+            Ok(Command::Run(control.clone()))
+        );
+        assert_eq!(
+            asked("control --run=d --config=a.toml"),
+            Ok(Command::Control(control.clone()))
+        );
+        let remembering = Control {
+            journal: Some("j".into()),
+            ..control
+        };
+        assert_eq!(
+            asked("control --run d --config a.toml --journal j"),
+            Ok(Command::Control(remembering))
+        );
+        assert_eq!(
+            asked("media --run d"),
+            Ok(Command::Media { run: "d".into() })
+        );
+        assert_eq!(
+            asked("check a.toml"),
+            Ok(Command::Check {
+                file: "a.toml".into()
+            })
+        );
+        assert_eq!(
+            asked("status --run d"),
+            Ok(Command::Status { run: "d".into() })
+        );
+        let explain = Explain {
+            config: "a.toml".into(),
+            from: "probe".into(),
+            to: "+12025550100".into(),
+            caller: Some("+1".into()),
+        };
+        assert_eq!(
+            asked("explain --config a.toml --from probe --to +12025550100 --caller +1"),
+            Ok(Command::Explain(explain))
+        );
+        assert_eq!(asked(""), Ok(Command::Help));
+        assert_eq!(asked("run --help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn what_is_missing_unknown_or_too_much_is_said() {
+        assert_eq!(
+            asked("control --run d"),
+            Err("--config FILE is missing".into())
+        );
+        assert_eq!(asked("dance"), Err("there is no command 'dance'".into()));
+        assert_eq!(
+            asked("media --run d --to 1"),
+            Err("--to means nothing to this command".into())
+        );
+        assert!(asked("check a.toml b.toml").is_err());
+        assert!(asked("run --configuration a.toml").is_err());
+    }
+}

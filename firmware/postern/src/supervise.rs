@@ -1,0 +1,171 @@
+//! `postern run`: control and media as two processes of this program, each started again when it dies.
+//!
+//! A process that dies at once is started again later and later, up to [`LONGEST_WAIT`]; one that has held is started at
+//! once. SIGTERM and SIGINT end both, control first, so that media loses its calls only after control let them go. The two
+//! end with this process even if it is killed.
+//!
+//! Not here: the appliance's first process (it will do more, and not on a developer's machine).
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::cli;
+
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A process that lived so long has started well.
+const HELD: Duration = Duration::from_secs(10);
+/// From SIGTERM to SIGKILL.
+const ENDING_TIME: Duration = Duration::from_secs(5);
+
+/// Tells a process that it was started from here.
+pub const SUPERVISED: &str = "POSTERN_SUPERVISED";
+
+/// For a supervised process: ends it with its supervisor, however that ends.
+///
+/// # Errors
+/// Where the kernel refuses.
+pub fn end_with_supervisor() -> io::Result<()> {
+    if std::env::var_os(SUPERVISED).is_some() {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+    }
+    Ok(())
+}
+
+/// Runs both until told to end.
+///
+/// # Errors
+/// Where a process cannot even be started.
+pub fn run(arguments: &cli::Control) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(supervise(arguments))
+}
+
+async fn supervise(arguments: &cli::Control) -> io::Result<()> {
+    let run = arguments.run.clone().into_os_string();
+    let mut media = Kept::start("media", vec!["media".into(), "--run".into(), run.clone()])?;
+    let mut line: Vec<OsString> = vec![
+        "control".into(),
+        "--config".into(),
+        arguments.config.clone().into(),
+        "--run".into(),
+        run,
+    ];
+    if let Some(journal) = &arguments.journal {
+        line.extend(["--journal".into(), journal.clone().into()]);
+    }
+    let mut control = Kept::start("control", line)?;
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut reload = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            outcome = media.keep() => outcome?,
+            outcome = control.keep() => outcome?,
+            _ = reload.recv() => control.signal(Signal::HUP),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    control.end().await;
+    media.end().await;
+    Ok(())
+}
+
+/// A process that is to be there.
+struct Kept {
+    name: &'static str,
+    line: Vec<OsString>,
+    started: Instant,
+    wait: Duration,
+    state: State,
+}
+
+enum State {
+    Running(Child),
+    /// Died; to be started again then.
+    Waiting(Instant),
+}
+
+impl Kept {
+    fn start(name: &'static str, line: Vec<OsString>) -> io::Result<Self> {
+        let child = spawn(&line)?;
+        Ok(Self {
+            name,
+            line,
+            started: Instant::now(),
+            wait: FIRST_WAIT,
+            state: State::Running(child),
+        })
+    }
+
+    /// Waits for the next thing to do and does it. May be dropped while it waits.
+    async fn keep(&mut self) -> io::Result<()> {
+        match &mut self.state {
+            State::Running(child) => {
+                let status = child.wait().await?;
+                self.died(status);
+            }
+            State::Waiting(until) => {
+                tokio::time::sleep_until(*until).await;
+                self.state = State::Running(spawn(&self.line)?);
+                self.started = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    fn died(&mut self, status: ExitStatus) {
+        let lived = self.started.elapsed();
+        self.wait = if lived >= HELD {
+            FIRST_WAIT
+        } else {
+            (self.wait * 2).min(LONGEST_WAIT)
+        };
+        tracing::warn!(process = self.name, %status, ?lived, again_in = ?self.wait, "process ended");
+        self.state = State::Waiting(Instant::now() + self.wait);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let State::Running(child) = &self.state else {
+            return;
+        };
+        let pid = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
+        // Gone already: then there is nobody to tell.
+        let _ = pid.map(|pid| kill_process(pid, signal));
+    }
+
+    async fn end(&mut self) {
+        self.signal(Signal::TERM);
+        let State::Running(child) = &mut self.state else {
+            return;
+        };
+        if timeout(ENDING_TIME, child.wait()).await.is_err() {
+            tracing::warn!(process = self.name, "did not end in time");
+            let _ = child.kill().await;
+        }
+        // Whatever it wrote last should be read before what comes next.
+        sleep(Duration::ZERO).await;
+    }
+}
+
+fn spawn(line: &[OsString]) -> io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(line)
+        .env(SUPERVISED, "1")
+        .kill_on_drop(true)
+        .spawn()
+}
