@@ -35,7 +35,7 @@ test-needs: build-needs
 # Nothing but the lab's own words may reach standard output here.
 run: build-needs ## start the box and the lab on loopback and place calls (ARGS="--once --json", ARGS="--serve --json")
 	@cargo build --quiet --workspace --bin postern --bin lab 1>&2
-	@exec $(OUT)/debug/lab $(ARGS)
+	@exec .ci/attend $(OUT)/debug/lab $(ARGS)
 
 test: test-needs ## build everything, then run the fast tests, then those with real peers
 	@echo "test: building every target once"
