@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use postern::net::{ClientId, Event, Limits};
+use postern::net::{Event, Limits};
 use postern::tls::{ClientAuth, Store};
 use rig::{Kind, TENANT};
 use rustls::version::TLS13;
+use sip::transaction::ClientId;
 use sip::transport::{Target, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};

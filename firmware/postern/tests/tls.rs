@@ -17,6 +17,7 @@ use postern::tls::{ClientAuth, Identity, IdentityError, KeyKind, Trust, TrustErr
 use rig::{Bench, Kind, Leaf, PROXY, Pki, TENANT};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
+use sip::transaction::ClientId;
 use sip::transport::Transport;
 use tokio::net::TcpListener;
 
@@ -203,7 +204,7 @@ async fn gets_there(
         rig::read_message(&mut stream).await
     });
     let target = rig::target(Transport::Tls, address, Some(PROXY));
-    network.send(&target, rig::message(), Some(postern::net::ClientId(7)));
+    network.send(&target, rig::message(), Some(ClientId(7)));
     tokio::select! {
         text = serving => text.expect("the server's own checks hold").is_ok(),
         event = network.event() => {

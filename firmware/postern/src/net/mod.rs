@@ -34,6 +34,7 @@ use rustls::client::ClientConfig;
 use rustls::server::ServerConfig;
 use sip::framing::{self, Datagram, PONG};
 use sip::message::{Message, ParseError, refuse};
+use sip::transaction::ClientId;
 use sip::transport::{FlowId, ListenerId, Source, Target, Transport};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -55,10 +56,6 @@ use udp::Sent;
 const REPORTS: usize = 1024;
 /// Reports taken at once, so that deadlines and signals have their turn.
 const BATCH: usize = 64;
-
-/// The transaction that a message belongs to, to be told if the message fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ClientId(pub u64);
 
 /// What the network tells.
 #[derive(Debug)]

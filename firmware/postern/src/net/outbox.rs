@@ -9,9 +9,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use sip::transaction::ClientId;
 use tokio::sync::Notify;
-
-use super::ClientId;
 
 /// What may wait before the peer counts as one that does not read.
 pub(super) const BOUND: usize = 512 * 1024;
