@@ -73,6 +73,9 @@ pub enum ParseErrorKind {
     /// There is more than one, so nobody can tell where the message ends.
     #[error("Content-Length is there more than once")]
     ContentLengthRepeated,
+    /// RFC 3261 §20.14: on a stream it must be there.
+    #[error("Content-Length is missing")]
+    ContentLengthMissing,
     /// RFC 3261 §18.3: the datagram ends before the body does.
     #[error("the body is shorter than Content-Length")]
     BodyTruncated,
@@ -118,6 +121,9 @@ pub enum Problem {
     /// More values than [`super::limits::LIST_VALUES`].
     #[error("too many values")]
     TooMany,
+    /// The Request-URI is malformed.
+    #[error("not a Request-URI: {0}")]
+    RequestUri(UriError),
     /// RFC 3261 §8.1.1.5: the method of CSeq must be that of the request.
     #[error("names another method than the request")]
     MethodMismatch,

@@ -1,11 +1,15 @@
 //! The headers of a message: a view over its span table.
 //!
-//! Values are the bytes as they came, without the white space at either end, folds within kept.
+//! Values are the bytes as they came, without the white space at either end, folds within kept. A message has about
+//! twenty lines, so finding one by name is a scan over their codes; names that have no code are compared as text.
 //!
-//! Not here: typed values (`typed`).
+//! Not here: typed values (`typed`), finding the lines (`scan`).
+
+use std::fmt;
 
 use bytes::Bytes;
 
+use super::chars;
 use super::name::{Code, Name};
 
 /// One header line in the buffer.
@@ -16,6 +20,16 @@ pub(crate) struct Span {
     pub(crate) end: u32,
     pub(crate) name_length: u16,
     pub(crate) code: Code,
+}
+
+impl Span {
+    pub(crate) const NONE: Self = Self {
+        name: 0,
+        value: 0,
+        end: 0,
+        name_length: 0,
+        code: Code::Other,
+    };
 }
 
 /// The headers of a message.
@@ -39,7 +53,15 @@ pub struct Header<'a> {
 impl<'a> Headers<'a> {
     /// All header lines in order.
     pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
-        std::iter::empty()
+        let headers = *self;
+        headers.spans.iter().map(move |span| {
+            let spelling = headers.spelling(span);
+            Header {
+                name: Name::from_code(span.code, spelling),
+                spelling,
+                value: headers.value(span),
+            }
+        })
     }
 
     /// The value of the first line of this name.
@@ -49,14 +71,33 @@ impl<'a> Headers<'a> {
     }
 
     /// The values of all lines of this name.
-    pub fn all<'n>(&self, _name: Name<'n>) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        std::iter::empty()
+    pub fn all<'n>(&self, name: Name<'n>) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let headers = *self;
+        // A name may have been made as `Other` although it has a code.
+        let name = if let Name::Other(text) = name {
+            Name::of(text)
+        } else {
+            name
+        };
+        let code = name.code();
+        let other = name.as_str();
+        headers
+            .spans
+            .iter()
+            .filter(move |span| {
+                span.code == code
+                    && (code != Code::Other || headers.spelling(span).eq_ignore_ascii_case(other))
+            })
+            .map(move |span| headers.value(span))
     }
 
     /// The values of all lines of this name, comma lists parted. Not for headers whose value may hold a comma
     /// (authentication, dates, Subject).
-    pub fn values<'n>(&self, _name: Name<'n>) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        std::iter::empty()
+    pub fn values<'n>(&self, name: Name<'n>) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.all(name).flat_map(|line| Split {
+            rest: Some(line),
+            separators: b",",
+        })
     }
 
     /// Whether a line of this name is there.
@@ -81,5 +122,45 @@ impl<'a> Headers<'a> {
     #[must_use]
     pub fn share(&self, value: &'a [u8]) -> Bytes {
         self.bytes.slice_ref(value)
+    }
+
+    pub(crate) fn value(&self, span: &Span) -> &'a [u8] {
+        &self.bytes[span.value as usize..span.end as usize]
+    }
+
+    fn spelling(&self, span: &Span) -> &'a str {
+        let start = span.name as usize;
+        let bytes = &self.bytes[start..start + usize::from(span.name_length)];
+        std::str::from_utf8(bytes).expect("a header name is a token, hence ASCII")
+    }
+}
+
+/// One `Name: value` a line, for a log or a failing test.
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |header: Header<'_>| {
+            (
+                header.spelling.to_owned(),
+                String::from_utf8_lossy(header.value).into_owned(),
+            )
+        };
+        f.debug_map().entries(self.iter().map(text)).finish()
+    }
+}
+
+/// The parts of a value between separators that stand outside quotes and angle brackets, trimmed.
+pub(crate) struct Split<'a> {
+    pub(crate) rest: Option<&'a [u8]>,
+    pub(crate) separators: &'static [u8],
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let end = chars::find_outside(rest, self.separators);
+        self.rest = rest.get(end + 1..);
+        Some(chars::trim(&rest[..end]))
     }
 }

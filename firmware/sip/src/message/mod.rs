@@ -8,6 +8,7 @@
 
 mod build;
 mod chars;
+mod check;
 mod error;
 mod headers;
 mod host;
@@ -15,6 +16,7 @@ pub mod limits;
 mod method;
 mod name;
 mod params;
+mod scan;
 mod status;
 mod text;
 mod typed;
@@ -42,6 +44,8 @@ pub use values::{
 };
 
 use headers::Span;
+use scan::StartLine;
+pub(crate) use scan::content_length;
 
 /// A SIP message.
 #[derive(Debug, Clone)]
@@ -84,8 +88,40 @@ impl Message {
     ///
     /// # Errors
     /// When the bytes are no message; [`refuse`] makes an answer.
-    pub fn parse(_bytes: Bytes) -> Result<Self, ParseError> {
-        todo!()
+    pub fn parse(bytes: Bytes) -> Result<Self, ParseError> {
+        let head = scan::head(&bytes)?;
+        let rest = bytes.len() - head.body;
+        let length = head.content_length.map_or(rest, |length| length as usize);
+        if length > rest {
+            return Err(ParseError::new(ParseErrorKind::BodyTruncated, head.body));
+        }
+        let body = head.body as u32..(head.body + length) as u32;
+        let narrow = |range: Range<usize>| range.start as u32..range.end as u32;
+        Ok(match head.start {
+            StartLine::Request { method, uri } => {
+                let token = bytes.slice(method.clone());
+                let method = Method::parse(&token)
+                    .ok_or_else(|| ParseError::new(ParseErrorKind::StartLine, method.start))?;
+                Self::Request(Request {
+                    parts: Parts {
+                        bytes,
+                        spans: head.spans,
+                        body,
+                    },
+                    method,
+                    uri: narrow(uri),
+                })
+            }
+            StartLine::Status { status, reason } => Self::Response(Response {
+                parts: Parts {
+                    bytes,
+                    spans: head.spans,
+                    body,
+                },
+                status,
+                reason: narrow(reason),
+            }),
+        })
     }
 
     /// What came in.
@@ -173,16 +209,6 @@ impl Request {
     pub const fn bytes(&self) -> &Bytes {
         &self.parts.bytes
     }
-
-    /// Whether every UAS can work with it (RFC 3261 §8.1.1, §8.2): Request-URI, Via, From, To, Call-ID, CSeq and
-    /// Max-Forwards can be read, none that may stand once stands twice, and CSeq names this method. Answer the error
-    /// with [`HeaderError::status`].
-    ///
-    /// # Errors
-    /// The first header that is wrong.
-    pub fn check(&self) -> Result<(), HeaderError> {
-        todo!()
-    }
 }
 
 impl Response {
@@ -221,13 +247,17 @@ impl Response {
     pub const fn bytes(&self) -> &Bytes {
         &self.parts.bytes
     }
+}
 
-    /// Whether a client can work with it: Via, From, To, Call-ID and CSeq can be read. Drop it otherwise.
-    ///
-    /// # Errors
-    /// The first header that is wrong.
-    pub fn check(&self) -> Result<(), HeaderError> {
-        todo!()
+impl From<Request> for Message {
+    fn from(request: Request) -> Self {
+        Self::Request(request)
+    }
+}
+
+impl From<Response> for Message {
+    fn from(response: Response) -> Self {
+        Self::Response(response)
     }
 }
 

@@ -5,8 +5,12 @@
 //!
 //! Not here: the grammar of the values (`values`).
 
-use super::error::HeaderError;
+use bytes::Bytes;
+
+use super::chars;
+use super::error::{HeaderError, Problem, ValueError};
 use super::headers::Headers;
+use super::limits;
 use super::name::Name;
 use super::text::Text;
 use super::values::{
@@ -20,7 +24,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read, or is missing.
     pub fn via(&self) -> Result<Via, HeaderError> {
-        todo!()
+        self.first_of(Name::Via, Via::parse)
     }
 
     /// All Vias, topmost first.
@@ -28,7 +32,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn vias(&self) -> Result<Vec<Via>, HeaderError> {
-        todo!()
+        self.list(Name::Via, Via::parse)
     }
 
     /// From.
@@ -36,7 +40,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read, or is missing.
     pub fn from(&self) -> Result<NameAddr, HeaderError> {
-        todo!()
+        self.required(Name::From, NameAddr::parse)
     }
 
     /// To.
@@ -44,7 +48,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read, or is missing.
     pub fn to(&self) -> Result<NameAddr, HeaderError> {
-        todo!()
+        self.required(Name::To, NameAddr::parse)
     }
 
     /// Call-ID.
@@ -52,7 +56,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read, or is missing.
     pub fn call_id(&self) -> Result<Text, HeaderError> {
-        todo!()
+        self.required(Name::CallId, call_id)
     }
 
     /// CSeq.
@@ -60,7 +64,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read, or is missing.
     pub fn cseq(&self) -> Result<CSeq, HeaderError> {
-        todo!()
+        self.required(Name::CSeq, |value| CSeq::parse(&value))
     }
 
     /// Max-Forwards (RFC 3261 §20.22).
@@ -68,7 +72,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn max_forwards(&self) -> Result<Option<u8>, HeaderError> {
-        todo!()
+        self.optional(Name::MaxForwards, max_forwards)
     }
 
     /// The first Contact address.
@@ -76,7 +80,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read, or is missing.
     pub fn contact(&self) -> Result<NameAddr, HeaderError> {
-        todo!()
+        self.first_of(Name::Contact, NameAddr::parse)
     }
 
     /// All Contacts.
@@ -84,7 +88,15 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn contacts(&self) -> Result<Contacts, HeaderError> {
-        todo!()
+        if self.get(Name::Contact) == Some(b"*") {
+            return match self.values(Name::Contact).nth(1) {
+                None => Ok(Contacts::All),
+                // RFC 3261 §20.10: `*` stands alone.
+                Some(_) => Err(HeaderError::new(Name::Contact, Problem::Repeated)),
+            };
+        }
+        self.list(Name::Contact, NameAddr::parse)
+            .map(Contacts::List)
     }
 
     /// Route, topmost first.
@@ -92,7 +104,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn routes(&self) -> Result<Vec<NameAddr>, HeaderError> {
-        todo!()
+        self.list(Name::Route, NameAddr::parse)
     }
 
     /// Record-Route, topmost first.
@@ -100,7 +112,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn record_routes(&self) -> Result<Vec<NameAddr>, HeaderError> {
-        todo!()
+        self.list(Name::RecordRoute, NameAddr::parse)
     }
 
     /// Path (RFC 3327).
@@ -108,7 +120,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn path(&self) -> Result<Vec<NameAddr>, HeaderError> {
-        todo!()
+        self.list(Name::Path, NameAddr::parse)
     }
 
     /// Service-Route (RFC 3608).
@@ -116,7 +128,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn service_routes(&self) -> Result<Vec<NameAddr>, HeaderError> {
-        todo!()
+        self.list(Name::ServiceRoute, NameAddr::parse)
     }
 
     /// Content-Type.
@@ -124,7 +136,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn content_type(&self) -> Result<Option<MediaType>, HeaderError> {
-        todo!()
+        self.optional(Name::ContentType, |value| MediaType::parse(&value))
     }
 
     /// Content-Length.
@@ -132,7 +144,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn content_length(&self) -> Result<Option<u32>, HeaderError> {
-        todo!()
+        self.optional(Name::ContentLength, seconds)
     }
 
     /// Expires, in seconds.
@@ -140,7 +152,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn expires(&self) -> Result<Option<u32>, HeaderError> {
-        todo!()
+        self.optional(Name::Expires, seconds)
     }
 
     /// Min-Expires, in seconds.
@@ -148,7 +160,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn min_expires(&self) -> Result<Option<u32>, HeaderError> {
-        todo!()
+        self.optional(Name::MinExpires, seconds)
     }
 
     /// Session-Expires (RFC 4028).
@@ -156,7 +168,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn session_expires(&self) -> Result<Option<SessionExpires>, HeaderError> {
-        todo!()
+        self.optional(Name::SessionExpires, |value| SessionExpires::parse(&value))
     }
 
     /// Min-SE, in seconds (RFC 4028).
@@ -164,7 +176,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn min_se(&self) -> Result<Option<u32>, HeaderError> {
-        todo!()
+        self.optional(Name::MinSe, seconds)
     }
 
     /// RSeq (RFC 3262).
@@ -172,7 +184,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn rseq(&self) -> Result<Option<u32>, HeaderError> {
-        todo!()
+        self.optional(Name::RSeq, seconds)
     }
 
     /// RAck (RFC 3262).
@@ -180,7 +192,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn rack(&self) -> Result<Option<RAck>, HeaderError> {
-        todo!()
+        self.optional(Name::RAck, |value| RAck::parse(&value))
     }
 
     /// Refer-To (RFC 3515).
@@ -188,7 +200,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read, or is missing.
     pub fn refer_to(&self) -> Result<NameAddr, HeaderError> {
-        todo!()
+        self.required(Name::ReferTo, NameAddr::parse)
     }
 
     /// Referred-By (RFC 3892); copy its `bytes()` (REF-03).
@@ -196,7 +208,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn referred_by(&self) -> Result<Option<NameAddr>, HeaderError> {
-        todo!()
+        self.optional(Name::ReferredBy, NameAddr::parse)
     }
 
     /// Replaces (RFC 3891).
@@ -204,7 +216,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn replaces(&self) -> Result<Option<Replaces>, HeaderError> {
-        todo!()
+        self.optional(Name::Replaces, |value| Replaces::parse(&value))
     }
 
     /// Reason (RFC 3326).
@@ -212,7 +224,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn reasons(&self) -> Result<Vec<Reason>, HeaderError> {
-        todo!()
+        self.list(Name::Reason, |value| Reason::parse(&value))
     }
 
     /// Retry-After.
@@ -220,7 +232,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn retry_after(&self) -> Result<Option<RetryAfter>, HeaderError> {
-        todo!()
+        self.optional(Name::RetryAfter, |value| RetryAfter::parse(&value))
     }
 
     /// P-Asserted-Identity (RFC 3325).
@@ -228,7 +240,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn p_asserted_identity(&self) -> Result<Vec<NameAddr>, HeaderError> {
-        todo!()
+        self.list(Name::PAssertedIdentity, NameAddr::parse)
     }
 
     /// P-Preferred-Identity (RFC 3325).
@@ -236,7 +248,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn p_preferred_identity(&self) -> Result<Vec<NameAddr>, HeaderError> {
-        todo!()
+        self.list(Name::PPreferredIdentity, NameAddr::parse)
     }
 
     /// Diversion (RFC 5806).
@@ -244,7 +256,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn diversion(&self) -> Result<Vec<NameAddr>, HeaderError> {
-        todo!()
+        self.list(Name::Diversion, NameAddr::parse)
     }
 
     /// History-Info (RFC 7044).
@@ -252,7 +264,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn history_info(&self) -> Result<Vec<NameAddr>, HeaderError> {
-        todo!()
+        self.list(Name::HistoryInfo, NameAddr::parse)
     }
 
     /// WWW-Authenticate, one a line.
@@ -260,7 +272,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn www_authenticate(&self) -> Result<Vec<Challenge>, HeaderError> {
-        todo!()
+        self.lines(Name::WwwAuthenticate, Challenge::parse)
     }
 
     /// Proxy-Authenticate, one a line.
@@ -268,7 +280,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn proxy_authenticate(&self) -> Result<Vec<Challenge>, HeaderError> {
-        todo!()
+        self.lines(Name::ProxyAuthenticate, Challenge::parse)
     }
 
     /// Authorization, one a line.
@@ -276,7 +288,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn authorization(&self) -> Result<Vec<Challenge>, HeaderError> {
-        todo!()
+        self.lines(Name::Authorization, Challenge::parse)
     }
 
     /// Proxy-Authorization, one a line.
@@ -284,7 +296,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn proxy_authorization(&self) -> Result<Vec<Challenge>, HeaderError> {
-        todo!()
+        self.lines(Name::ProxyAuthorization, Challenge::parse)
     }
 
     /// Event (RFC 6665).
@@ -292,7 +304,7 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn event(&self) -> Result<Option<Event>, HeaderError> {
-        todo!()
+        self.optional(Name::Event, |value| Event::parse(&value))
     }
 
     /// Subscription-State (RFC 6665).
@@ -300,7 +312,9 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// When it cannot be read.
     pub fn subscription_state(&self) -> Result<Option<SubscriptionState>, HeaderError> {
-        todo!()
+        self.optional(Name::SubscriptionState, |value| {
+            SubscriptionState::parse(&value)
+        })
     }
 
     /// Supported.
@@ -344,4 +358,102 @@ impl<'a> Headers<'a> {
     pub const fn privacy(&self) -> Tokens<'a> {
         Tokens::new(*self, Name::Privacy)
     }
+
+    fn optional<T>(
+        &self,
+        name: Name<'static>,
+        parse: impl Fn(Bytes) -> Result<T, ValueError>,
+    ) -> Result<Option<T>, HeaderError> {
+        let mut lines = self.all(name);
+        let Some(value) = lines.next() else {
+            return Ok(None);
+        };
+        if lines.next().is_some() {
+            return Err(HeaderError::new(name, Problem::Repeated));
+        }
+        self.read(name, value, parse).map(Some)
+    }
+
+    fn required<T>(
+        &self,
+        name: Name<'static>,
+        parse: impl Fn(Bytes) -> Result<T, ValueError>,
+    ) -> Result<T, HeaderError> {
+        self.optional(name, parse)?
+            .ok_or_else(|| HeaderError::new(name, Problem::Missing))
+    }
+
+    fn first_of<T>(
+        &self,
+        name: Name<'static>,
+        parse: impl Fn(Bytes) -> Result<T, ValueError>,
+    ) -> Result<T, HeaderError> {
+        let value = self
+            .values(name)
+            .next()
+            .ok_or_else(|| HeaderError::new(name, Problem::Missing))?;
+        self.read(name, value, parse)
+    }
+
+    fn list<T>(
+        &self,
+        name: Name<'static>,
+        parse: impl Fn(Bytes) -> Result<T, ValueError>,
+    ) -> Result<Vec<T>, HeaderError> {
+        self.collect(name, self.values(name), parse)
+    }
+
+    fn lines<T>(
+        &self,
+        name: Name<'static>,
+        parse: impl Fn(Bytes) -> Result<T, ValueError>,
+    ) -> Result<Vec<T>, HeaderError> {
+        self.collect(name, self.all(name), parse)
+    }
+
+    fn collect<T>(
+        &self,
+        name: Name<'static>,
+        values: impl Iterator<Item = &'a [u8]>,
+        parse: impl Fn(Bytes) -> Result<T, ValueError>,
+    ) -> Result<Vec<T>, HeaderError> {
+        let mut list = Vec::new();
+        for value in values {
+            if list.len() == limits::LIST_VALUES {
+                return Err(HeaderError::new(name, Problem::TooMany));
+            }
+            list.push(self.read(name, value, &parse)?);
+        }
+        Ok(list)
+    }
+
+    fn read<T>(
+        &self,
+        name: Name<'static>,
+        value: &'a [u8],
+        parse: impl Fn(Bytes) -> Result<T, ValueError>,
+    ) -> Result<T, HeaderError> {
+        parse(self.share(value)).map_err(|error| HeaderError::new(name, error.into()))
+    }
+}
+
+/// RFC 3261 §25.1: `word [ "@" word ]`.
+fn call_id(value: Bytes) -> Result<Text, ValueError> {
+    if !value.splitn(2, |&byte| byte == b'@').all(chars::is_word) {
+        return Err(ValueError::Token);
+    }
+    Text::new(value).map_err(|_| ValueError::Utf8)
+}
+
+/// RFC 3261 §20.22: 0 to 255.
+fn max_forwards(value: Bytes) -> Result<u8, ValueError> {
+    chars::number(&value)
+        .and_then(|hops| u8::try_from(hops).ok())
+        .ok_or(ValueError::Number)
+}
+
+/// A number alone; parameters that RFC 4028 allows after it are passed over.
+fn seconds(value: Bytes) -> Result<u32, ValueError> {
+    let end = chars::find_outside(&value, b";");
+    chars::number(chars::trim(&value[..end])).ok_or(ValueError::Number)
 }

@@ -4,8 +4,12 @@
 //!
 //! Not here: the subscription's life.
 
+use std::fmt;
+
 use bytes::Bytes;
 
+use super::before_params;
+use crate::message::chars;
 use crate::message::error::ValueError;
 use crate::message::params::Params;
 use crate::message::text::Text;
@@ -28,13 +32,22 @@ pub struct SubscriptionState {
     pub params: Params,
 }
 
+fn token_and_params(bytes: &Bytes) -> Result<(Text, Params), ValueError> {
+    let (token, params) = before_params(bytes)?;
+    if !chars::is_token(token.as_str().as_bytes()) {
+        return Err(ValueError::Token);
+    }
+    Ok((token, params))
+}
+
 impl Event {
     /// Parses one value.
     ///
     /// # Errors
     /// What is malformed.
-    pub fn parse(_bytes: &Bytes) -> Result<Self, ValueError> {
-        todo!()
+    pub fn parse(bytes: &Bytes) -> Result<Self, ValueError> {
+        let (package, params) = token_and_params(bytes)?;
+        Ok(Self { package, params })
     }
 
     /// The `id`.
@@ -49,8 +62,9 @@ impl SubscriptionState {
     ///
     /// # Errors
     /// What is malformed.
-    pub fn parse(_bytes: &Bytes) -> Result<Self, ValueError> {
-        todo!()
+    pub fn parse(bytes: &Bytes) -> Result<Self, ValueError> {
+        let (state, params) = token_and_params(bytes)?;
+        Ok(Self { state, params })
     }
 
     /// Whether no further NOTIFY follows.
@@ -68,6 +82,18 @@ impl SubscriptionState {
     /// The `expires`, in seconds.
     #[must_use]
     pub fn expires(&self) -> Option<u32> {
-        self.params.value("expires")?.parse().ok()
+        chars::number(self.params.value("expires")?.as_bytes())
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.package, self.params.as_str())
+    }
+}
+
+impl fmt::Display for SubscriptionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.state, self.params.as_str())
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! Not here: multipart bodies, whose boundary is a parameter of this.
 
+use std::fmt;
+
 use bytes::Bytes;
 
+use super::before_params;
+use crate::message::chars;
 use crate::message::error::ValueError;
 use crate::message::params::Params;
 use crate::message::text::Text;
@@ -20,12 +24,23 @@ pub struct MediaType {
 }
 
 impl MediaType {
-    /// Parses one value.
+    /// Parses one value; white space may stand around the slash.
     ///
     /// # Errors
     /// What is malformed.
-    pub fn parse(_bytes: &Bytes) -> Result<Self, ValueError> {
-        todo!()
+    pub fn parse(bytes: &Bytes) -> Result<Self, ValueError> {
+        let (essence, params) = before_params(bytes)?;
+        let (kind, subtype) = essence.split_once('/').ok_or(ValueError::Token)?;
+        let (kind, subtype) = (kind.trim_ascii_end(), subtype.trim_ascii_start());
+        if !chars::is_token(kind.as_bytes()) || !chars::is_token(subtype.as_bytes()) {
+            return Err(ValueError::Token);
+        }
+        let length = essence.len();
+        Ok(Self {
+            kind: essence.slice(0..kind.len()),
+            subtype: essence.slice(length - subtype.len()..length),
+            params,
+        })
     }
 
     /// Whether it is `kind/subtype`, given as one text; without case.
@@ -34,5 +49,11 @@ impl MediaType {
         essence.split_once('/').is_some_and(|(kind, subtype)| {
             self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype)
         })
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}{}", self.kind, self.subtype, self.params.as_str())
     }
 }

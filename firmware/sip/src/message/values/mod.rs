@@ -22,8 +22,13 @@ pub use session::{Refresher, SessionExpires};
 pub use tokens::Tokens;
 pub use via::Via;
 
+use std::io::Write;
+
 use bytes::Bytes;
 
+use super::chars;
+use super::error::ValueError;
+use super::params::Params;
 use super::text::Text;
 use super::uri::Uri;
 
@@ -87,4 +92,44 @@ impl Value for Uri {
     fn write(&self, out: &mut Vec<u8>) {
         self.as_str().write(out);
     }
+}
+
+macro_rules! written_as_displayed {
+    ($($type:ty),+) => {
+        $(impl Value for $type {
+            fn write(&self, out: &mut Vec<u8>) {
+                // Writing to a Vec does not fail.
+                let _ = write!(out, "{self}");
+            }
+        })+
+    };
+}
+
+written_as_displayed!(
+    CSeq,
+    RAck,
+    Replaces,
+    Reason,
+    RetryAfter,
+    SessionExpires,
+    Event,
+    SubscriptionState,
+    MediaType
+);
+
+/// What stands before the first semicolon, trimmed, and the parameters after it.
+fn before_params(bytes: &Bytes) -> Result<(Text, Params), ValueError> {
+    let end = chars::find_outside(bytes, b";");
+    let text = |bytes| Text::new(bytes).map_err(|_| ValueError::Utf8);
+    Ok((
+        text(bytes.slice_ref(chars::trim(&bytes[..end])))?,
+        Params::parse(text(bytes.slice(end..))?)?,
+    ))
+}
+
+/// What stands between white space.
+fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes
+        .split(|&byte| chars::is_space(byte))
+        .filter(|word| !word.is_empty())
 }

@@ -6,7 +6,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::Value;
+use super::before_params;
+use crate::message::chars;
 use crate::message::error::ValueError;
 
 /// Who refreshes the session.
@@ -32,8 +33,16 @@ impl SessionExpires {
     ///
     /// # Errors
     /// What is malformed.
-    pub fn parse(_bytes: &Bytes) -> Result<Self, ValueError> {
-        todo!()
+    pub fn parse(bytes: &Bytes) -> Result<Self, ValueError> {
+        let (seconds, params) = before_params(bytes)?;
+        let seconds = chars::number(seconds.as_str().as_bytes()).ok_or(ValueError::Number)?;
+        let refresher = match params.value("refresher") {
+            None => None,
+            Some(side) if side.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
+            Some(side) if side.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
+            Some(_) => return Err(ValueError::Parameter),
+        };
+        Ok(Self { seconds, refresher })
     }
 }
 
@@ -45,11 +54,5 @@ impl fmt::Display for SessionExpires {
             Some(Refresher::Uas) => ";refresher=uas",
         };
         write!(f, "{}{refresher}", self.seconds)
-    }
-}
-
-impl Value for SessionExpires {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.to_string().as_bytes());
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! Kept as the texts of their lines; a set is small and looked at once, so looking is a scan.
 //!
+//! Privacy parts its values with semicolons (RFC 3323 §4.2), the others with commas; either is taken for either, since
+//! neither stands in a token.
+//!
 //! Not here: which tokens this box knows.
 
-use crate::message::headers::Headers;
+use crate::message::chars;
+use crate::message::headers::{Headers, Split};
 use crate::message::method::Method;
 use crate::message::name::Name;
 
 /// All tokens of all lines of one header.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Tokens<'a> {
     headers: Headers<'a>,
     name: Name<'static>,
@@ -22,8 +26,14 @@ impl<'a> Tokens<'a> {
 
     /// The tokens, as they came. What is not a token is left out.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let _ = (self.headers, self.name);
-        std::iter::empty()
+        self.headers
+            .all(self.name)
+            .flat_map(|line| Split {
+                rest: Some(line),
+                separators: b",;",
+            })
+            .filter(|part| chars::is_token(part))
+            .filter_map(|token| std::str::from_utf8(token).ok())
     }
 
     /// Whether a token is among them, without case.
