@@ -11,7 +11,7 @@
 //! Not here: mapping memory (`board::shm`); the counts of one stream (`Command::Statistics`).
 
 use core::mem::{offset_of, size_of};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use measure::{DropReason, MediaCounter};
 
@@ -102,7 +102,9 @@ impl<'a> Counters<'a> {
     /// [`LayoutError`] when it is not of this version.
     pub fn open(words: &'a [AtomicU64]) -> Result<Self, LayoutError> {
         let words = words.get(..WORDS).ok_or(LayoutError::TooShort)?;
-        let found = words[0].load(Ordering::Acquire);
+        // A relaxed load and a fence: the page may be mapped for reading only, where nothing else is defined.
+        let found = words[0].load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
         if found != u64::from(VERSION.0) {
             return Err(LayoutError::Version { found });
         }
