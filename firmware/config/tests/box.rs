@@ -1,0 +1,116 @@
+//! A whole document is read, its snapshot answers, and a broken one tells everything that is wrong with it at once.
+
+use std::net::IpAddr;
+
+use config::{ListenerId, Snapshot};
+
+const BOX: &str = include_str!("box.toml");
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn snapshot() -> std::sync::Arc<Snapshot> {
+    config::parse(BOX)
+        .unwrap_or_else(|findings| panic!("{findings}"))
+        .snapshot()
+}
+
+#[test]
+fn a_number_finds_its_tenant() {
+    let snapshot = snapshot();
+    let of = |number| {
+        snapshot
+            .tenant_of_number(number)
+            .map(|id| snapshot.tenant(id).name.as_str())
+    };
+    assert_eq!(of("+12025550100"), Some("contoso"));
+    assert_eq!(of("+12025550199"), Some("contoso"));
+    assert_eq!(of("+12025550200"), None);
+    assert_eq!(of("12025550100"), None);
+    assert_eq!(of("+1202555010"), None);
+}
+
+#[test]
+fn a_source_finds_its_trunk() {
+    let snapshot = snapshot();
+    let of = |listener, source, host| {
+        snapshot
+            .trunk_of(ListenerId(listener), address(source), host)
+            .map(|id| snapshot.trunk(id).name.as_str())
+    };
+    assert_eq!(of(0, "127.0.0.9", None), Some("probe"));
+    assert_eq!(of(0, "127.0.0.10", None), None);
+    assert_eq!(
+        of(1, "52.113.1.1", Some("SBC1.contoso.example")),
+        Some("teams-contoso")
+    );
+    assert_eq!(of(1, "52.113.1.1", Some("other.example")), None);
+    assert_eq!(
+        of(1, "8.8.8.8", Some("sbc1.contoso.example")),
+        None,
+        "SIG-03"
+    );
+    assert!(!snapshot.is_known(ListenerId(0), address("127.0.0.10")));
+}
+
+#[test]
+fn every_fault_is_reported_at_once_with_its_line() {
+    let broken = BOX
+        .replace("ports = \"20000-23999\"", "prots = \"20000-23999\"")
+        .replace("transport = \"udp\"", "transport = \"sctp\"")
+        .replace("send_to = [\"probe\"]", "send_to = [\"prob\"]")
+        .replace("sources = [\"127.0.0.9\"]", "sources = [\"0.0.0.0/0\"]")
+        .replace("calls_per_second = 50", "calls_per_second = \"many\"");
+    let findings = config::parse(&broken).expect_err("five faults").to_string();
+    for wanted in [
+        "media.prots: there is no setting \"prots\" here; did you mean \"ports\"?",
+        "listener.trunks-udp.transport: \"sctp\" is not \"udp\", \"tcp\" or \"tls\"",
+        "there is no trunk named \"prob\"; did you mean \"probe\"?",
+        "trunk.probe.sources: a trunk that takes requests from everywhere",
+        "tenant.contoso.limits.calls_per_second: expected a whole number, found a text",
+    ] {
+        assert!(findings.contains(wanted), "{wanted}\nnot in\n{findings}");
+    }
+    assert_eq!(findings.lines().count(), 5, "{findings}");
+    let line = broken
+        .lines()
+        .position(|line| line.starts_with("prots"))
+        .expect("there")
+        + 1;
+    assert!(
+        findings.contains(&format!("line {line}, column 1: media.prots")),
+        "{findings}"
+    );
+}
+
+#[test]
+fn a_number_of_two_tenants_is_a_fault() {
+    let twice = format!(
+        "{BOX}\n[[tenant]]\nname = \"fabrikam\"\nfqdn = \"sbc2.fabrikam.example\"\nnumbers = [\"+12025550150\"]\n"
+    );
+    let findings = config::parse(&twice).expect_err("an overlap").to_string();
+    assert!(
+        findings.contains("+12025550150 belongs to tenant \"contoso\" already"),
+        "{findings}"
+    );
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    for seed in [
+        BOX,
+        "",
+        "version = 1",
+        "[[trunk]]",
+        "a = [",
+        "\u{0}",
+        "version = 99999999999999999999",
+    ] {
+        let _ = config::parse(seed);
+    }
+    // Every prefix of a good document is a document that somebody was writing.
+    for end in (0..BOX.len()).filter(|end| BOX.is_char_boundary(*end)) {
+        let _ = config::parse(&BOX[..end]);
+    }
+}
