@@ -3,6 +3,7 @@
 
 pub mod dialog;
 pub mod framing;
+pub mod fuzz;
 pub mod message;
 pub mod token;
 pub mod transaction;

@@ -5,7 +5,7 @@
 //!
 //! Not here: what one method needs (Contact of an INVITE, Event of a NOTIFY): its own user asks.
 
-use super::error::{HeaderError, Problem};
+use super::error::{HeaderError, Problem, UriError};
 use super::headers::Headers;
 use super::method::Method;
 use super::name::Name;
@@ -40,11 +40,11 @@ impl Request {
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), HeaderError> {
         let headers = self.headers();
-        if let Err(error) = self.request_uri() {
-            return Err(HeaderError::new(
-                Name::Other("Request-URI"),
-                Problem::RequestUri(error),
-            ));
+        // RFC 3261 §19.1.5: headers have no place in a Request-URI (RFC 4475 §3.1.2.11).
+        match self.request_uri() {
+            Ok(uri) if uri.headers().next().is_none() => {}
+            Ok(_) => return Err(unfit(UriError::Headers)),
+            Err(error) => return Err(unfit(error)),
         }
         mandatory(headers, &self.method)?;
         headers.max_forwards()?;
@@ -66,6 +66,10 @@ impl Response {
         headers.contacts()?;
         Ok(())
     }
+}
+
+const fn unfit(error: UriError) -> HeaderError {
+    HeaderError::new(Name::Other("Request-URI"), Problem::RequestUri(error))
 }
 
 fn mandatory(headers: Headers<'_>, method: &Method) -> Result<(), HeaderError> {

@@ -223,6 +223,9 @@ pub enum UriError {
     /// A parameter without a name.
     #[error("a parameter of the URI is malformed")]
     Parameter,
+    /// RFC 3261 §19.1.5: a Request-URI has no headers.
+    #[error("the Request-URI has headers")]
+    Headers,
     /// A `tel:` number that is neither digits nor `+` and digits.
     #[error("the telephone number is malformed")]
     Telephone,

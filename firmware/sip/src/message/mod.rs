@@ -142,6 +142,17 @@ impl Message {
         }
     }
 
+    /// What follows the body: bytes beyond Content-Length, which nobody looks at (RFC 3261 §18.3). A file or a capture
+    /// may hold the next message there.
+    #[must_use]
+    pub fn trailing(&self) -> &[u8] {
+        let parts = match self {
+            Self::Request(request) => &request.parts,
+            Self::Response(response) => &response.parts,
+        };
+        &parts.bytes[parts.body.end as usize..]
+    }
+
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
