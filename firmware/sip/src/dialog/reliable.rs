@@ -132,7 +132,7 @@ impl ReliableSender {
         if outstanding.resend_at > now {
             return ReliableWake::Nothing;
         }
-        outstanding.interval = outstanding.interval * 2;
+        outstanding.interval *= 2;
         outstanding.resend_at = now + outstanding.interval;
         ReliableWake::Resend(outstanding.response.clone())
     }

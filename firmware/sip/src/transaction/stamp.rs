@@ -31,7 +31,10 @@ impl Return {
         }
         let port = match source.transport {
             Transport::Udp if asked => source.remote.port(),
-            transport => via.sent_by().port.unwrap_or(transport.default_port()),
+            transport => via
+                .sent_by()
+                .port
+                .unwrap_or_else(|| transport.default_port()),
         };
         let target = Target {
             transport: source.transport,
