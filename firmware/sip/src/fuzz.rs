@@ -12,6 +12,7 @@ use crate::framing::{self, Datagram, Frame, StreamFramer};
 use crate::message::{
     Message, Name, NameAddr, ParseError, Request, Response, StatusCode, Uri, Via, limits, refuse,
 };
+use crate::sdp::{Problem, SessionDescription};
 
 /// A datagram: parsed, every header read by its type, answered, rebuilt and parsed again.
 pub fn message(data: &[u8]) {
@@ -112,6 +113,28 @@ pub fn framing(data: &[u8]) {
     assert_eq!(whole, pieces, "cuts do not count");
     for frame in whole {
         let _ = Message::parse(frame);
+    }
+}
+
+/// A session description: parsed, printed, and what was printed reads as the same description.
+pub fn sdp(data: &[u8]) {
+    let Ok(mut first) = SessionDescription::parse(data) else {
+        return;
+    };
+    first.other.clear();
+    for media in &mut first.media {
+        media.other.clear();
+        // `a=ice-lite` belongs to the session, and only there is it written.
+        media.ice.lite = false;
+    }
+    let printed = first.to_string();
+    match SessionDescription::parse(printed.as_bytes()) {
+        Ok(second) => assert_eq!(first, second),
+        // Canonical text may be longer than what was read (static payload types gain their rtpmap).
+        Err(error) => assert!(
+            matches!(error.problem, Problem::TooLarge(_)),
+            "{error}: {printed}"
+        ),
     }
 }
 

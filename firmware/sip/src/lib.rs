@@ -8,6 +8,7 @@ pub mod fuzz;
 pub mod message;
 pub mod register;
 pub mod resolve;
+pub mod sdp;
 pub mod token;
 pub mod transaction;
 pub mod transport;
