@@ -23,7 +23,7 @@ use bytes::Bytes;
 use embassy_time::Duration;
 
 use crate::message::{HostPort, Message, Request, Response};
-use crate::transport::{Source, Target};
+use crate::transport::{FlowId, Source, Target};
 
 /// A client transaction. Numbers are never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +88,8 @@ pub enum Input {
         /// The transaction.
         client: ClientId,
     },
+    /// A connection is gone: requests that went out on it by [`Target::flow`] and have heard nothing fail.
+    FlowClosed(FlowId),
     /// The deadline has been reached.
     Wake,
 }

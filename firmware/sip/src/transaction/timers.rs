@@ -1,7 +1,20 @@
 //! The timers of RFC 3261 table 4 and RFC 6026, as one table.
 //!
-//! Unreliable transports retransmit (A, E, G) and linger for what is still under way (D, I, J, K); reliable ones do neither. B, F, H,
-//! L and M bound every wait to 64*T1.
+//! | Timer | What it does                              | UDP                   | TCP, TLS | Machine             |
+//! |-------|-------------------------------------------|-----------------------|----------|---------------------|
+//! | A     | resends INVITE                            | T1, doubling          | never    | client `Calling`    |
+//! | B     | gives INVITE up                           | 64*T1, or the user's patience | same | client `Calling` |
+//! | D     | acknowledges repeated refusals            | 64*T1, at least 32 s  | 0        | client `Refused`    |
+//! | E     | resends others                            | T1, doubling up to T2 | never    | client `Trying`, `Proceeding` |
+//! | F     | gives others up                           | 64*T1, or the user's patience | same | client `Trying`, `Proceeding` |
+//! | G     | repeats a refusal of INVITE               | T1, doubling up to T2 | never    | server `Refused`    |
+//! | H     | gives up waiting for its ACK              | 64*T1                 | same     | server `Refused`    |
+//! | I     | absorbs further ACKs                      | T4                    | 0        | server `Confirmed`  |
+//! | J     | repeats the answer to others              | 64*T1                 | 0        | server `Done`       |
+//! | K     | absorbs repeated answers to others        | T4                    | 0        | client `Done`       |
+//! | L     | absorbs repeated INVITEs after a 2xx      | 64*T1                 | same     | server `Answered`, `Acknowledged` |
+//! | M     | takes 2xx of further forks                | 64*T1                 | same     | client `Accepted`   |
+//! | –     | repeats a 2xx until its ACK (§13.3.1.4)   | T1, doubling up to T2 | same     | server `Answered`   |
 
 use embassy_time::Duration;
 
