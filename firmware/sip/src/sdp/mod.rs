@@ -86,6 +86,28 @@ impl SessionDescription {
             .unwrap_or(Direction::SendRecv)
     }
 
+    /// Whether both say the same thing, apart from who wrote it and in which version (RFC 3264 §8). Lines that were not
+    /// understood count: what they say may differ.
+    pub fn same_content(&self, other: &Self) -> bool {
+        let Self {
+            origin: _,
+            name,
+            connection,
+            direction,
+            ptime,
+            ice,
+            other: unknown,
+            media,
+        } = self;
+        *name == other.name
+            && *connection == other.connection
+            && *direction == other.direction
+            && *ptime == other.ptime
+            && *ice == other.ice
+            && *unknown == other.other
+            && *media == other.media
+    }
+
     /// The packet time of `media`: its own, else the session's.
     pub fn ptime_of(&self, media: &Media) -> Option<u16> {
         media.ptime.or(self.ptime)

@@ -280,8 +280,8 @@ impl Author {
     /// Stamps `description`: with the version of what was last sent if it says the same, else with the next.
     pub fn stamp(&mut self, mut description: SessionDescription) -> SessionDescription {
         if let Some(sent) = &self.sent {
-            description.origin = sent.origin.clone();
-            if description == *sent {
+            if description.same_content(sent) {
+                description.origin = sent.origin.clone();
                 return description;
             }
         }
