@@ -1,8 +1,12 @@
-//! What the tests at the top level share: where the workspace lies, and where its programs were built.
+//! What the tests at the top level share: where the workspace lies, a box to run, its certificates, and a place for its files.
 //!
-//! Sees everything and is seen by nobody. The tests themselves are in `tests/tests/`, one file a behaviour.
+//! Sees everything and is seen by nobody. The tests themselves are in `tests/tests/`, one file a behaviour. A box here is the
+//! program as a user starts it; what a test knows of it, it knows from outside: `postern status`, its log, its processes.
 //!
-//! Not here: anything a crate needs to test itself.
+//! Not here: peers (SIPp, baresip, kamailio each come with the tests that call them); anything a crate needs to test itself.
 #![forbid(unsafe_code)]
 
+pub mod certificates;
+pub mod place;
+pub mod running;
 pub mod workspace;
