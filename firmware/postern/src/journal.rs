@@ -1,7 +1,9 @@
 //! The journal: what control must remember to find its calls again after it died, appended to one file.
 //!
-//!     file:    "PSTNJRNL" version   then records
-//!     record:  length (u32 LE)  check (first 4 bytes of SHA-256 over the payload)  payload (postcard)
+//! ```text
+//! file:    "PSTNJRNL" version   then records
+//! record:  length (u32 LE)  check (first 4 bytes of SHA-256 over the payload)  payload (postcard)
+//! ```
 //!
 //! A batch is handed to the kernel before the messages that follow from it leave, so a control that is killed knows at
 //! least what others know; it is not forced to the disk, because a box that loses power has lost the calls with it. A

@@ -17,7 +17,11 @@ pub struct Count(Cell<u64>);
 
 impl Count {
     pub(super) fn add(&self) {
-        self.0.set(self.0.get() + 1);
+        self.add_many(1);
+    }
+
+    pub(super) fn add_many(&self, count: u64) {
+        self.0.set(self.0.get() + count);
     }
 
     /// The number.

@@ -15,13 +15,13 @@ use sip::transport::{ListenerId, Transport};
 use tokio::task::AbortHandle;
 
 use super::tcp::{self, Door};
-use super::udp::Socketed;
+use super::udp::Datagrams;
 use super::{ListenerPlan, Shared};
 use crate::tls::ServerSide;
 
 /// A place among the listeners.
 pub(super) enum Listening {
-    Udp(Socketed),
+    Udp(Datagrams),
     Tcp {
         address: SocketAddr,
         door: Rc<Door>,
@@ -38,7 +38,7 @@ impl Listening {
         shared: &Rc<Shared>,
     ) -> io::Result<Self> {
         if wanted.transport == Transport::Udp {
-            return Socketed::bind(shared.next_flow(), id, wanted.address).map(Self::Udp);
+            return Datagrams::bind(shared.next_flow(), id, wanted.address).map(Self::Udp);
         }
         let tls = server_side(wanted, None)?;
         let socket = tcp::bind(wanted.address)?;
@@ -103,7 +103,7 @@ impl Drop for Listening {
 }
 
 /// The sockets for datagrams.
-pub(super) fn sockets(listeners: &[Listening]) -> impl Iterator<Item = &Socketed> {
+pub(super) fn sockets(listeners: &[Listening]) -> impl Iterator<Item = &Datagrams> {
     listeners.iter().filter_map(|listening| match listening {
         Listening::Udp(socket) => Some(socket),
         _ => None,

@@ -10,7 +10,6 @@
 //! Not here: what a message means, where one should go, who may call.
 
 mod admission;
-mod clock;
 mod counts;
 mod limits;
 mod listening;
@@ -50,7 +49,7 @@ use admission::Admission;
 use listening::{Listening, sockets};
 use outbox::{Order, Outbox, Outgoing};
 use tcp::Way;
-use udp::Sent;
+use udp::{Buffers, Datagrams};
 
 /// Reports of connections not yet taken; a connection that finds no room waits, and with it its peer.
 const REPORTS: usize = 1024;
@@ -150,6 +149,7 @@ pub struct Network {
     reuse: HashMap<Target, FlowId>,
     store: Arc<Store>,
     pending: VecDeque<Event>,
+    buffers: Buffers,
 }
 
 impl Network {
@@ -160,7 +160,7 @@ impl Network {
         let shared = Shared {
             reports,
             admission: Rc::default(),
-            scratch: Rc::new(RefCell::new(vec![0; udp::LONGEST])),
+            scratch: Rc::new(RefCell::new(vec![0; stream::READ_SIZE])),
             counts: Counts::default(),
             aside,
             limits,
@@ -175,6 +175,7 @@ impl Network {
             reuse: HashMap::new(),
             store: Arc::default(),
             pending: VecDeque::new(),
+            buffers: Buffers::new(),
         }
     }
 
@@ -255,24 +256,23 @@ impl Network {
         self.flows.len()
     }
 
-    /// Sends, or says later why not. A message to a target that has no connection opens one and waits for it there.
+    /// Sends, or says later why not. A message to a target that has no connection opens one and waits for it there; a
+    /// datagram waits for [`Network::flush`].
     pub fn send(&mut self, target: &Target, bytes: Bytes, client: Option<ClientId>) {
         if let Some(flow) = target.flow {
             if let Some(opened) = self.flows.get(&flow) {
                 self.shared.counts.sent.add();
                 return opened.outbox.push(Outgoing { bytes, client });
             }
-            let socket = sockets(&self.listeners).find(|socket| socket.flow == flow);
-            if let Some(sent) = socket.map(|socket| socket.send(&bytes, target.remote)) {
-                return self.sent(sent, target, client);
+            if let Some(socket) = self.sockets().find(|socket| socket.flow == flow) {
+                return socket.send(bytes, target.clone(), client);
             }
         }
         if target.transport == Transport::Udp {
-            let sent = match self.listeners.get(target.listener.0 as usize) {
-                Some(Listening::Udp(socket)) => socket.send(&bytes, target.remote),
-                _ => Sent::Refused,
+            return match self.listeners.get_mut(target.listener.0 as usize) {
+                Some(Listening::Udp(socket)) => socket.send(bytes, target.clone(), client),
+                _ => self.refused(target.clone(), client),
             };
-            return self.sent(sent, target, client);
         }
         let key = Target {
             flow: None,
@@ -289,23 +289,30 @@ impl Network {
             }
             Err(error) => {
                 strangers!(warn, remote = %target.remote, %error, "no connection can be made");
-                self.sent(Sent::Refused, target, client);
+                self.refused(target.clone(), client);
             }
         }
     }
 
-    fn sent(&mut self, sent: Sent, target: &Target, client: Option<ClientId>) {
-        match sent {
-            Sent::Yes => self.shared.counts.sent.add(),
-            Sent::Dropped => self.shared.counts.send_dropped.add(),
-            Sent::Refused => {
+    /// Sends the datagrams given since the last time, in batches. Connections need no such word.
+    pub fn flush(&mut self) {
+        for listening in &mut self.listeners {
+            let Listening::Udp(socket) = listening else {
+                continue;
+            };
+            let flushed = socket.flush();
+            self.shared.counts.sent.add_many(flushed.sent);
+            self.shared.counts.send_dropped.add_many(flushed.dropped);
+            for (target, client) in flushed.refused {
                 self.shared.counts.send_refused.add();
-                self.pending.push_back(Event::Failed {
-                    client,
-                    target: target.clone(),
-                });
+                self.pending.push_back(Event::Failed { client, target });
             }
         }
+    }
+
+    fn refused(&mut self, target: Target, client: Option<ClientId>) {
+        self.shared.counts.send_refused.add();
+        self.pending.push_back(Event::Failed { client, target });
     }
 
     /// Opens a connection for `target`, which names no flow.
@@ -365,6 +372,7 @@ impl Network {
 
     /// Waits until something came, then puts it and what else has come into `batch`. May be dropped while it waits.
     pub async fn next(&mut self, batch: &mut Vec<Event>) {
+        self.flush();
         while batch.is_empty() {
             if !self.pending.is_empty() {
                 batch.extend(self.pending.drain(..));
@@ -392,27 +400,31 @@ impl Network {
         }
     }
 
-    fn receive(&self, batch: &mut Vec<Event>) {
-        let mut scratch = self.shared.scratch.borrow_mut();
-        for socket in sockets(&self.listeners) {
-            socket.receive(&mut scratch, |bytes, source| {
+    fn receive(&mut self, batch: &mut Vec<Event>) {
+        for listening in &mut self.listeners {
+            let Listening::Udp(socket) = listening else {
+                continue;
+            };
+            let mut replies = Vec::new();
+            socket.receive(&mut self.buffers, |bytes, source| {
                 self.shared.counts.received.add();
                 match framing::datagram(bytes.clone()) {
                     Ok(Datagram::Message(message)) => {
                         batch.push(Event::Message { message, source })
                     }
-                    Ok(Datagram::Ping) => {
-                        socket.send(PONG, source.remote);
-                    }
+                    Ok(Datagram::Ping) => replies.push((Bytes::from_static(PONG), source.remote)),
                     Ok(Datagram::KeepAlive | Datagram::Stun) => {}
                     Err(error) => {
-                        if let Some(refusal) = self.shared.refusal(&bytes, error, &source) {
-                            socket.send(&refusal, source.remote);
-                        }
+                        let refusal = self.shared.refusal(&bytes, error, &source);
+                        replies.extend(refusal.map(|bytes| (bytes, source.remote)));
                     }
                 }
             });
+            for (bytes, to) in replies {
+                socket.reply(bytes, to);
+            }
         }
+        self.flush();
     }
 
     fn take(&mut self, report: Report, batch: &mut Vec<Event>) {
@@ -449,5 +461,14 @@ impl Network {
                 batch.push(Event::Closed(flow));
             }
         }
+    }
+
+    fn sockets(&mut self) -> impl Iterator<Item = &mut Datagrams> {
+        self.listeners
+            .iter_mut()
+            .filter_map(|listening| match listening {
+                Listening::Udp(socket) => Some(socket),
+                _ => None,
+            })
     }
 }

@@ -21,10 +21,11 @@ use tokio::time::{Instant, sleep_until};
 use super::Limits;
 use super::outbox::{Order, Outbox, Outgoing};
 use super::tls::Io;
-use super::{Report, Shared, clock};
+use super::{Report, Shared};
+use crate::clock;
 
 /// Bytes read at once, and reads before others have their turn.
-const READ_SIZE: usize = 16 * 1024;
+pub(super) const READ_SIZE: usize = 16 * 1024;
 const READS: usize = 4;
 
 /// Why a connection ended.
@@ -183,7 +184,7 @@ impl Stream {
         for _ in 0..READS {
             let count = {
                 let mut scratch = self.shared.scratch.borrow_mut();
-                match self.io.read(&mut scratch[..READ_SIZE]) {
+                match self.io.read(&mut scratch) {
                     Ok(0) => return Err(End::Peer),
                     Ok(count) => {
                         framer.push(clock::now(), &scratch[..count]);
