@@ -94,7 +94,10 @@ impl Reader {
         match self {
             Self::Start => Err(Problem::Empty),
             Self::Version(_) => Err(Problem::NoOrigin),
-            Self::Description(description) => Ok(*description),
+            Self::Description(mut description) => {
+                description.media.iter_mut().for_each(static_meanings);
+                Ok(*description)
+            }
         }
     }
 }
@@ -303,10 +306,26 @@ fn formats<'a>(
         let number = decimal(token).filter(|number| *number <= 127);
         let number = number.ok_or(Problem::PayloadType)?;
         if !payloads.iter().any(|payload| payload.number == number) {
-            payloads.push(Payload::bare(number));
+            payloads.push(Payload {
+                number,
+                encoding: None,
+                parameters: None,
+            });
         }
     }
     Ok(Formats::Rtp(payloads))
+}
+
+/// RFC 3551 §6: a number without a map may still have a meaning.
+fn static_meanings(media: &mut Media) {
+    if let Formats::Rtp(payloads) = &mut media.formats {
+        for payload in payloads {
+            payload.encoding = payload
+                .encoding
+                .take()
+                .or_else(|| Encoding::of_static(payload.number));
+        }
+    }
 }
 
 /// `rtpmap:<payload type> <name>/<clock>[/<channels>]`
@@ -322,12 +341,12 @@ fn rtpmap(media: &mut Media, value: &str) -> Option<()> {
     if name.contains(' ') {
         return None;
     }
-    payload.encoding = Some(Encoding {
+    let encoding = Encoding {
         name: name.to_owned(),
         clock,
         channels,
-    });
-    Some(())
+    };
+    first(&mut payload.encoding, Some(encoding)).then_some(())
 }
 
 /// `fmtp:<payload type> <parameters>`
