@@ -13,6 +13,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ring::digest;
@@ -42,12 +43,7 @@ impl Journal {
     /// # Errors
     /// Where the file cannot be read or written.
     pub fn open<T: DeserializeOwned>(path: &Path) -> io::Result<(Self, Vec<T>)> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let mut file = private().truncate(false).open(path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let (records, good) = replay(&bytes);
@@ -113,11 +109,7 @@ impl Journal {
             encode(record, &mut bytes);
         }
         let fresh = self.path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&fresh)?;
+        let mut file = private().truncate(true).open(&fresh)?;
         file.write_all(&bytes)?;
         std::fs::rename(&fresh, &self.path)?;
         self.file = file;
@@ -125,6 +117,13 @@ impl Journal {
         self.batch.clear();
         Ok(())
     }
+}
+
+/// Records hold the keys of calls: the file is for its owner alone.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(0o600);
+    options
 }
 
 fn header() -> [u8; START] {

@@ -7,10 +7,12 @@
 
 pub mod cli;
 mod clock;
+pub mod configuration;
 pub mod journal;
 pub mod log;
 pub mod media_link;
 pub mod net;
+pub mod resolver;
 pub mod run_dir;
 pub mod status;
 pub mod supervise;

@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use postern::cli::{self, Command};
+use postern::configuration::Configuration;
 use postern::run_dir::RunDir;
 use postern::{log, status, supervise};
 
@@ -47,12 +49,27 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             log::start();
             supervise::run(&arguments)?;
         }
-        Command::Control(_)
-        | Command::Media { .. }
-        | Command::Check { .. }
-        | Command::Explain(_) => {
+        Command::Check { file } => return Ok(check(&file)),
+        Command::Control(_) | Command::Media { .. } | Command::Explain(_) => {
             return Err("not in this build".into());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells all that is wrong with a configuration, and what should be known of one that is right.
+fn check(file: &Path) -> ExitCode {
+    match Configuration::load(file, None) {
+        Ok(configuration) => {
+            for warning in configuration.warnings() {
+                println!("{warning}");
+            }
+            println!("{} is in order.", file.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{error}");
+            ExitCode::from(WRONG)
+        }
+    }
 }

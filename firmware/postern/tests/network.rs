@@ -65,7 +65,10 @@ fn a_datagram_is_answered_from_the_socket_it_came_to() {
         );
         network.send(&back(&source), rig::message(), None);
         let mut buffer = [0; 2048];
-        let (length, from) = network.beside(peer.recv_from(&mut buffer)).await.expect("an answer");
+        let (length, from) = network
+            .beside(peer.recv_from(&mut buffer))
+            .await
+            .expect("an answer");
         assert_eq!((&buffer[..length], from), (rig::OPTIONS.as_bytes(), second));
     });
 }
@@ -307,7 +310,10 @@ fn slow_silent_and_malformed_peers_are_cut_off_and_counted() {
         assert_eq!((end, network.counts().ended_idle.value()), (0, 1));
 
         let mut rubbish = dial_from(STRANGER, address).await;
-        rubbish.write_all(b"GET / HTTP/1.0\n\n").await.expect("sent");
+        rubbish
+            .write_all(b"GET / HTTP/1.0\n\n")
+            .await
+            .expect("sent");
         let _ = network.beside(rubbish.read(&mut [0; 1])).await;
         assert_eq!(network.counts().ended_malformed.value(), 1);
         while network.connections() > 0 {
