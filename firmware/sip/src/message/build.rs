@@ -421,16 +421,11 @@ impl Draft {
                 Code::Other => &self.scratch[line.name.clone()],
                 code => Name::from_code(code, "").as_str().as_bytes(),
             };
-            spans.push(write_line(
-                &mut out,
-                line.code,
-                name,
-                &self.scratch[line.value.clone()],
-            ));
+            let value = &self.scratch[line.value.clone()];
+            spans.push(write_line(&mut out, line.code, name, value));
         }
-        let mut length = Vec::with_capacity(10);
-        (self.body.len() as u32).write(&mut length);
         let name = Name::ContentLength;
+        let length = self.body.len() as u32;
         spans.push(write_line(
             &mut out,
             name.code(),
@@ -448,12 +443,12 @@ impl Draft {
     }
 }
 
-fn write_line(out: &mut Vec<u8>, code: Code, name: &[u8], value: &[u8]) -> Span {
+fn write_line(out: &mut Vec<u8>, code: Code, name: &[u8], value: &(impl Value + ?Sized)) -> Span {
     let name_at = out.len();
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     let value_at = out.len();
-    out.extend_from_slice(value);
+    value.write(out);
     let span = Span {
         name: name_at as u32,
         value: value_at as u32,
