@@ -212,7 +212,7 @@ const RFC_4475: [(&str, Verdict, &str); 49] = [
     ),
     (
         "multi01",
-        Answer(400, "From: there more than once"),
+        Answer(400, "CSeq: there more than once"),
         "3.3.8: headers twice that may stand once",
     ),
     (

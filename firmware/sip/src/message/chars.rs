@@ -70,20 +70,22 @@ pub(crate) fn quoted_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the first of `stops` stands outside quotes and angle brackets; the length where there is none.
+/// Where the first `stop` stands outside quotes and angle brackets; the length where there is none.
 ///
 /// An unclosed quote or bracket reaches to the end: the value's own type refuses it.
-pub(crate) fn find_outside(bytes: &[u8], stops: &[u8]) -> usize {
+pub(crate) fn find_outside(bytes: &[u8], stop: u8) -> usize {
     let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        if stops.contains(&byte) {
-            return at;
-        }
-        at += match byte {
-            b'"' => quoted_length(&bytes[at..]).unwrap_or(bytes.len()),
-            b'<' => memchr::memchr(b'>', &bytes[at..]).map_or(bytes.len(), |end| end + 1),
-            _ => 1,
+    while let Some(offset) = memchr::memchr3(stop, b'"', b'<', &bytes[at..]) {
+        at += offset;
+        let skipped = match bytes[at] {
+            b'"' => quoted_length(&bytes[at..]),
+            b'<' => memchr::memchr(b'>', &bytes[at..]).map(|end| end + 1),
+            _ => return at,
         };
+        match skipped {
+            Some(length) => at += length,
+            None => break,
+        }
     }
     bytes.len()
 }

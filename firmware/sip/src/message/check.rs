@@ -8,27 +8,30 @@
 use super::error::{HeaderError, Problem, UriError};
 use super::headers::Headers;
 use super::method::Method;
-use super::name::Name;
+use super::name::{Code, Name};
 use super::{Request, Response};
 
 /// RFC 3261 §7.3.1, table 2: headers that may stand once, and whose second would change what the message means
 /// (RFC 4475 §3.3.8).
-const ONCE: [Name<'static>; 14] = [
-    Name::From,
-    Name::To,
-    Name::CallId,
-    Name::CSeq,
-    Name::MaxForwards,
-    Name::ContentType,
-    Name::Expires,
-    Name::SessionExpires,
-    Name::MinSe,
-    Name::ReferTo,
-    Name::ReferredBy,
-    Name::Replaces,
-    Name::Event,
-    Name::RAck,
-];
+const fn stands_once(name: Name<'_>) -> bool {
+    matches!(
+        name,
+        Name::From
+            | Name::To
+            | Name::CallId
+            | Name::CSeq
+            | Name::MaxForwards
+            | Name::ContentType
+            | Name::Expires
+            | Name::SessionExpires
+            | Name::MinSe
+            | Name::ReferTo
+            | Name::ReferredBy
+            | Name::Replaces
+            | Name::Event
+            | Name::RAck
+    )
+}
 
 impl Request {
     /// Whether every UAS can work with it: Request-URI, Via, From, To, Call-ID, CSeq, Max-Forwards and Contact can be
@@ -73,9 +76,10 @@ const fn unfit(error: UriError) -> HeaderError {
 }
 
 fn mandatory(headers: Headers<'_>, method: &Method) -> Result<(), HeaderError> {
-    for name in ONCE {
-        let lines = headers.spans.iter().filter(|span| span.code == name.code());
-        if lines.count() > 1 {
+    let mut seen = [false; 1 + Code::Other as usize];
+    for span in headers.spans {
+        let name = Name::from_code(span.code, "");
+        if std::mem::replace(&mut seen[span.code as usize], true) && stands_once(name) {
             return Err(HeaderError::new(name, Problem::Repeated));
         }
     }

@@ -96,7 +96,7 @@ impl<'a> Headers<'a> {
     pub fn values<'n>(&self, name: Name<'n>) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.all(name).flat_map(|line| Split {
             rest: Some(line),
-            separators: b",",
+            separator: b',',
         })
     }
 
@@ -151,7 +151,7 @@ impl fmt::Debug for Headers<'_> {
 /// The parts of a value between separators that stand outside quotes and angle brackets, trimmed.
 pub(crate) struct Split<'a> {
     pub(crate) rest: Option<&'a [u8]>,
-    pub(crate) separators: &'static [u8],
+    pub(crate) separator: u8,
 }
 
 impl<'a> Iterator for Split<'a> {
@@ -159,7 +159,7 @@ impl<'a> Iterator for Split<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
-        let end = chars::find_outside(rest, self.separators);
+        let end = chars::find_outside(rest, self.separator);
         self.rest = rest.get(end + 1..);
         Some(chars::trim(&rest[..end]))
     }

@@ -32,16 +32,17 @@ impl Host {
     /// # Errors
     /// [`ValueError::Host`].
     pub fn parse(text: &Text) -> Result<Self, ValueError> {
-        if let Some(inner) = text.strip_prefix('[') {
+        let name = text.as_str();
+        if let Some(inner) = name.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(ValueError::Host)?;
             return parse_v6(inner).map(Self::V6).ok_or(ValueError::Host);
         }
-        if text.bytes().first().is_some_and(u8::is_ascii_digit)
-            && let Ok(address) = text.parse()
+        if name.as_bytes().first().is_some_and(u8::is_ascii_digit)
+            && let Ok(address) = name.parse()
         {
             return Ok(Self::V4(address));
         }
-        if is_name(text) {
+        if is_name(name) {
             Ok(Self::Name(text.clone()))
         } else {
             Err(ValueError::Host)
@@ -71,20 +72,25 @@ impl Host {
 /// RFC 3261 §25.1 `hostname`, with the underscore that real networks use. The last label begins with a letter, or else
 /// a mistyped IPv4 address would be looked up as a name.
 fn is_name(text: &str) -> bool {
-    let name = text.strip_suffix('.').unwrap_or(text);
-    let good = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    name.len() <= 253
-        && name.split('.').all(good)
-        && name
-            .rsplit('.')
-            .next()
-            .is_some_and(|label| !label.as_bytes()[0].is_ascii_digit())
+    let name = text.strip_suffix('.').unwrap_or(text).as_bytes();
+    let (mut length, mut digit_first) = (0, false);
+    for &byte in name {
+        match byte {
+            b'.' if length == 0 => return false,
+            b'.' => length = 0,
+            _ if !byte.is_ascii_alphanumeric() && byte != b'-' && byte != b'_' => return false,
+            _ => {
+                if length == 0 {
+                    digit_first = byte.is_ascii_digit();
+                }
+                length += 1;
+                if length > 63 {
+                    return false;
+                }
+            }
+        }
+    }
+    name.len() <= 253 && length > 0 && !digit_first
 }
 
 /// RFC 5118 §4.10: the grammar of RFC 3261 lets `:::` stand before an embedded IPv4 address; it is read as `::`.
@@ -157,7 +163,8 @@ impl HostPort {
     /// # Errors
     /// [`ValueError::Host`], [`ValueError::Port`].
     pub fn parse(bytes: &Bytes) -> Result<Self, ValueError> {
-        let text = Text::new(bytes.clone()).map_err(|_| ValueError::Host)?;
+        let whole = Text::new(bytes.clone()).map_err(|_| ValueError::Host)?;
+        let text = whole.as_str();
         let ends = if text.starts_with('[') {
             text.find(']').map_or(text.len(), |end| end + 1)
         } else {
@@ -172,7 +179,7 @@ impl HostPort {
             }
         };
         Ok(Self {
-            host: Host::parse(&text.slice(0..host.len()))?,
+            host: Host::parse(&whole.slice(0..host.len()))?,
             port,
         })
     }

@@ -1,7 +1,7 @@
 //! Header names: known ones as an enum, compact forms and case folded away; others as they came.
 //!
-//! A name is found by one hash over its length and three of its letters in a table made while compiling, so that a
-//! header costs one probe as a rule.
+//! A name is found by one hash over its folded letters in a table made while compiling, so that a header costs one probe
+//! as a rule.
 //!
 //! Not here: which header may stand where (RFC 3261 table 2).
 
@@ -137,10 +137,59 @@ names! {
     FlowTimer "Flow-Timer",
 }
 
+/// A spelling folded to lower case in three words (its first eight bytes, what lies between, its last eight), so that it
+/// is compared in a few steps.
+///
+/// Setting bit 5 folds letters and leaves hyphens alone. No other byte that may reach here becomes a letter or hyphen by
+/// it (CR would, but it ends the line), so equal keys of equal length are equal names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    words: [u64; 3],
+    length: usize,
+}
+
+impl Key {
+    const LONGEST: usize = 24;
+
+    /// `None` where it is longer than any known name.
+    const fn of(name: &[u8]) -> Option<Self> {
+        const FOLD: u64 = 0x2020_2020_2020_2020;
+        let length = name.len();
+        let words = match (name.first_chunk(), name.last_chunk()) {
+            _ if length > Self::LONGEST => return None,
+            (Some(first), Some(last)) => {
+                let middle = match name.split_at(8).1.first_chunk() {
+                    Some(middle) if length > 16 => u64::from_le_bytes(*middle),
+                    _ => 0,
+                };
+                [
+                    u64::from_le_bytes(*first) | FOLD,
+                    middle | FOLD,
+                    u64::from_le_bytes(*last) | FOLD,
+                ]
+            }
+            _ => {
+                let (mut word, mut at) = (0, 0);
+                while at < length {
+                    word = word << 8 | (name[at] | 0x20) as u64;
+                    at += 1;
+                }
+                [word, 0, 0]
+            }
+        };
+        Some(Self { words, length })
+    }
+
+    const fn slot(&self) -> usize {
+        let [first, second, third] = self.words;
+        let mixed = first ^ second.rotate_left(23) ^ third.rotate_left(41) ^ self.length as u64;
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize % SLOTS
+    }
+}
+
 /// Slots of the table: a power of two, thinly filled.
 const SLOTS: usize = 512;
-const EMPTY: u8 = u8::MAX;
-const TABLE: [u8; SLOTS] = table();
+const TABLE: [Option<(Key, Code)>; SLOTS] = table();
 
 impl<'a> Name<'a> {
     /// The name spelt so, in any case, long or compact.
@@ -170,42 +219,32 @@ impl fmt::Display for Name<'_> {
 
 /// The code of a spelling; `Other` where it is not known.
 pub(crate) fn lookup(name: &[u8]) -> Code {
-    if name.is_empty() {
+    let Some(key) = Key::of(name) else {
         return Code::Other;
-    }
-    let mut slot = hash(name);
-    loop {
-        let entry = TABLE[slot];
-        if entry == EMPTY {
-            return Code::Other;
-        }
-        let (known, code) = KNOWN[entry as usize];
-        if known.as_bytes().eq_ignore_ascii_case(name) {
+    };
+    let mut slot = key.slot();
+    while let Some((known, code)) = TABLE[slot] {
+        if known == key {
             return code;
         }
         slot = (slot + 1) % SLOTS;
     }
+    Code::Other
 }
 
-/// Of a name that is not empty.
-const fn hash(name: &[u8]) -> usize {
-    let last = name.len() - 1;
-    let first = (name[0] | 0x20) as usize;
-    let middle = (name[name.len() / 2] | 0x20) as usize;
-    let end = (name[last] | 0x20) as usize;
-    (first * 7 + middle * 31 + end * 131 + name.len() * 17) % SLOTS
-}
-
-const fn table() -> [u8; SLOTS] {
-    assert!(KNOWN.len() < EMPTY as usize, "an entry fits a byte");
-    let mut table = [EMPTY; SLOTS];
+const fn table() -> [Option<(Key, Code)>; SLOTS] {
+    let mut table = [None; SLOTS];
     let mut index = 0;
     while index < KNOWN.len() {
-        let mut slot = hash(KNOWN[index].0.as_bytes());
-        while table[slot] != EMPTY {
+        let (name, code) = KNOWN[index];
+        let Some(key) = Key::of(name.as_bytes()) else {
+            panic!("a known name is longer than a key");
+        };
+        let mut slot = key.slot();
+        while table[slot].is_some() {
             slot = (slot + 1) % SLOTS;
         }
-        table[slot] = index as u8;
+        table[slot] = Some((key, code));
         index += 1;
     }
     table

@@ -122,7 +122,7 @@ impl Params {
         let mut rest = self.raw.as_str().trim_start().strip_prefix(';');
         std::iter::from_fn(move || {
             let text = rest?;
-            let end = chars::find_outside(text.as_bytes(), b";");
+            let end = chars::find_outside(text.as_bytes(), b';');
             // The separator is ASCII, so both cuts fall on characters.
             rest = text.get(end + 1..);
             text.get(..end)

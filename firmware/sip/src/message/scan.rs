@@ -132,9 +132,7 @@ fn line_end(bytes: &[u8], from: usize) -> Result<usize, ParseError> {
 /// One header line with its folds, and where the next begins.
 fn header_line(bytes: &[u8], at: usize) -> Result<(Span, usize), ParseError> {
     let first_end = line_end(bytes, at)?;
-    let colon = bytes[at..first_end]
-        .iter()
-        .position(|&byte| byte == b':')
+    let colon = memchr::memchr(b':', &bytes[at..first_end])
         .ok_or_else(|| ParseError::new(Kind::NoColon, at))?;
     // RFC 3261 §25.1 HCOLON: `From :` is a header too.
     let mut length = colon;

@@ -44,9 +44,19 @@ impl Text {
     /// A part of it, sharing the buffer; empty where the range does not lie on characters within the text.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
-        match self.as_str().get(range.clone()) {
-            Some(_) => Self(self.0.slice(range)),
-            None => Self::default(),
+        let boundary = |at: usize| {
+            self.0
+                .get(at)
+                .is_none_or(|byte| !(0x80..0xc0).contains(byte))
+        };
+        if range.start <= range.end
+            && range.end <= self.0.len()
+            && boundary(range.start)
+            && boundary(range.end)
+        {
+            Self(self.0.slice(range))
+        } else {
+            Self::default()
         }
     }
 }

@@ -454,6 +454,6 @@ fn max_forwards(value: Bytes) -> Result<u8, ValueError> {
 
 /// A number alone; parameters that RFC 4028 allows after it are passed over.
 fn seconds(value: Bytes) -> Result<u32, ValueError> {
-    let end = chars::find_outside(&value, b";");
+    let end = chars::find_outside(&value, b';');
     chars::number(chars::trim(&value[..end])).ok_or(ValueError::Number)
 }

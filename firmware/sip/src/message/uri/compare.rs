@@ -74,18 +74,20 @@ fn same_folded(ours: &str, theirs: &str) -> bool {
     unescape(ours).eq_ignore_ascii_case(&unescape(theirs))
 }
 
+/// Each of ours is among theirs with the same value, or is not among theirs at all and may be overlooked.
 fn params_agree(ours: &Uri, theirs: &Uri) -> bool {
     ours.params.iter().all(|(name, value)| {
-        let found = theirs
+        let mut named = theirs
             .params
             .iter()
-            .find(|(other, _)| same_folded(other, name));
-        match found {
-            Some((_, other)) => same_folded(value.unwrap_or_default(), other.unwrap_or_default()),
-            None => !NEVER_OVERLOOKED
+            .filter(|(other, _)| same_folded(other, name))
+            .peekable();
+        if named.peek().is_none() {
+            return !NEVER_OVERLOOKED
                 .iter()
-                .any(|never| same_folded(name, never)),
+                .any(|never| same_folded(name, never));
         }
+        named.any(|(_, other)| same_folded(value.unwrap_or_default(), other.unwrap_or_default()))
     })
 }
 

@@ -26,7 +26,7 @@ pub(super) fn uri(bytes: Bytes) -> Result<Uri, UriError> {
     }
     let raw = Text::new(bytes).map_err(|_| UriError::Byte)?;
     let text = raw.as_str();
-    let colon = text.find(':').ok_or(UriError::Scheme)?;
+    let colon = memchr::memchr(b':', text.as_bytes()).ok_or(UriError::Scheme)?;
     let scheme = scheme(&text[..colon]).ok_or(UriError::Scheme)?;
     let rest = colon + 1;
     if rest == text.len() {
@@ -81,7 +81,7 @@ fn scheme(text: &str) -> Option<Scheme> {
 fn sip(raw: &Text, scheme: Scheme, start: usize) -> Result<Uri, UriError> {
     let text = raw.as_str();
     // RFC 3261 §25.1: semicolons and question marks may stand in a user, an at-sign nowhere else, so it decides.
-    let (user, host_at) = match text[start..].find('@') {
+    let (user, host_at) = match memchr::memchr(b'@', &text.as_bytes()[start..]) {
         None => (None, start),
         Some(length) => {
             let user = text[start..start + length]
@@ -94,9 +94,9 @@ fn sip(raw: &Text, scheme: Scheme, start: usize) -> Result<Uri, UriError> {
             (Some(start..start + user.len()), start + length + 1)
         }
     };
-    let host_end = end_of(text, host_at, &[';', '?']);
+    let host_end = end_of(text, host_at, b';', b'?');
     let (host, port) = host_port(raw, host_at..host_end)?;
-    let params_end = end_of(text, host_end, &['?']);
+    let params_end = end_of(text, host_end, b'?', b'?');
     let headers = if params_end < text.len() {
         params_end + 1..text.len()
     } else {
@@ -116,7 +116,7 @@ fn sip(raw: &Text, scheme: Scheme, start: usize) -> Result<Uri, UriError> {
 
 fn tel(raw: &Text, start: usize) -> Result<Uri, UriError> {
     let text = raw.as_str();
-    let end = end_of(text, start, &[';']);
+    let end = end_of(text, start, b';', b';');
     let number = &text[start..end];
     let local = |byte: u8| {
         byte.is_ascii_hexdigit() || matches!(byte, b'*' | b'#') || is_visual_separator(byte)
@@ -140,9 +140,9 @@ fn tel(raw: &Text, start: usize) -> Result<Uri, UriError> {
     })
 }
 
-fn end_of(text: &str, start: usize, stops: &[char]) -> usize {
-    text[start..]
-        .find(stops)
+/// Where the first of two bytes stands.
+fn end_of(text: &str, start: usize, one: u8, other: u8) -> usize {
+    memchr::memchr2(one, other, &text.as_bytes()[start..])
         .map_or(text.len(), |length| start + length)
 }
 

@@ -89,7 +89,7 @@ impl Challenge {
 fn parts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     Split {
         rest: Some(bytes),
-        separators: b",",
+        separator: b',',
     }
     .filter(|part| !part.is_empty())
 }

@@ -228,7 +228,7 @@ impl RetryAfter {
     /// # Errors
     /// What is malformed.
     pub fn parse(bytes: &Bytes) -> Result<Self, ValueError> {
-        let end = chars::find_outside(bytes, b"(;");
+        let end = memchr::memchr2(b'(', b';', bytes).unwrap_or(bytes.len());
         let seconds = chars::number(chars::trim(&bytes[..end])).ok_or(ValueError::Number)?;
         let after_comment = match bytes.get(end) {
             Some(b'(') => {

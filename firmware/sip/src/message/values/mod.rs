@@ -119,7 +119,7 @@ written_as_displayed!(
 
 /// What stands before the first semicolon, trimmed, and the parameters after it.
 fn before_params(bytes: &Bytes) -> Result<(Text, Params), ValueError> {
-    let end = chars::find_outside(bytes, b";");
+    let end = chars::find_outside(bytes, b';');
     let text = |bytes| Text::new(bytes).map_err(|_| ValueError::Utf8);
     Ok((
         text(bytes.slice_ref(chars::trim(&bytes[..end])))?,

@@ -8,7 +8,7 @@
 //! Not here: which tokens this box knows.
 
 use crate::message::chars;
-use crate::message::headers::{Headers, Split};
+use crate::message::headers::Headers;
 use crate::message::method::Method;
 use crate::message::name::Name;
 
@@ -28,10 +28,8 @@ impl<'a> Tokens<'a> {
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.headers
             .all(self.name)
-            .flat_map(|line| Split {
-                rest: Some(line),
-                separators: b",;",
-            })
+            .flat_map(|line| line.split(|byte| matches!(byte, b',' | b';')))
+            .map(chars::trim)
             .filter(|part| chars::is_token(part))
             .filter_map(|token| std::str::from_utf8(token).ok())
     }

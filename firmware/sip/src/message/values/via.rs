@@ -36,7 +36,7 @@ impl Via {
     /// What is malformed.
     pub fn parse(bytes: Bytes) -> Result<Self, ValueError> {
         let raw = bytes.slice_ref(chars::trim(&bytes));
-        let params_at = chars::find_outside(&raw, b";");
+        let params_at = chars::find_outside(&raw, b';');
         let mut rest = &raw[..params_at];
         let name = upto_slash(&mut rest)?;
         let version = upto_slash(&mut rest)?;
