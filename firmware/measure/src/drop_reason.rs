@@ -25,6 +25,7 @@ words! {
         TooOld "too_old" "An index older than the replay window reaches.",
         ForeignKey "foreign_key" "The master key identifier names a key we do not have.",
         TooManySources "too_many_sources" "One more SSRC than a stream may have.",
+        Looped "looped" "A packet of our own that came back on the peer stream (RFC 3550, 8.2).",
         NotReceiving "not_receiving" "The stream is on hold in this direction.",
         NotLinked "not_linked" "The stream has no peer to relay to.",
         NotSending "not_sending" "The peer stream is on hold in its direction.",

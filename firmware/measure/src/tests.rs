@@ -1,4 +1,6 @@
 //! One word for each thing, and none for two.
+//!
+//! Not here: that every reason is counted; the pipeline's tests say so.
 
 extern crate std;
 

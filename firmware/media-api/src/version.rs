@@ -13,7 +13,8 @@ pub struct Version(pub u32);
 /// The version of commands, events and shared page as they stand here.
 pub const VERSION: Version = Version(1);
 
-/// A stream is removed without command when no control has been there and no packet has been heard for so long: longer than
+/// A stream is removed without command when no control has been there for so long and neither its party nor its peer's has been
+/// heard: longer than
 /// control takes to come back, even by the hand of a person; longer than any hold without a party.
 pub const ORPHAN_AFTER: Millis = Millis(4 * 60 * 60 * 1_000);
 

@@ -1,0 +1,179 @@
+//! One stream as the pipeline holds it.
+//!
+//! Not here: how a spec becomes one (`install.rs`).
+
+use embassy_time::Instant;
+use hal::{Packet, PortId};
+use measure::DropReason;
+use media_api::{Direction, PeerReport, Received, Sent, Statistics, StreamId, StreamSpec};
+use media_dsp::quality::{Reception, Transmission};
+use media_dsp::srtp::{Receiver, Sender, UnprotectError};
+
+use crate::counters::Counts;
+use crate::flow::Slot;
+use crate::gate::Gate;
+use crate::report::Reports;
+use crate::rewrite::Outgoing;
+use crate::tone::Playing;
+use crate::verdict::{self, Step};
+use crate::vigil::Vigil;
+
+/// In a payload map: nothing of this type passes.
+pub(crate) const UNMAPPED: u8 = 0xff;
+
+/// One stream.
+pub(crate) struct Stream {
+    pub(crate) rtp_port: PortId,
+    pub(crate) rtcp_port: Option<PortId>,
+    pub(crate) peer: Option<Slot>,
+    pub(crate) direction: Direction,
+    pub(crate) gate: Gate,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) receiver: Option<Incoming>,
+    pub(crate) sender: Option<Sender>,
+    /// The party's payload type for each of the peer's.
+    pub(crate) payloads: [u8; 128],
+    pub(crate) reception: Reception,
+    pub(crate) transmission: Transmission,
+    pub(crate) vigil: Vigil,
+    pub(crate) tone: Option<Playing>,
+    pub(crate) reports: Reports,
+    pub(crate) counts: Counts,
+    pub(crate) spec: StreamSpec,
+}
+
+impl Stream {
+    pub(crate) fn id(&self) -> StreamId {
+        self.spec.id
+    }
+
+    /// The port by which RTCP leaves.
+    pub(crate) fn rtcp_port(&self) -> PortId {
+        self.rtcp_port.unwrap_or(self.rtp_port)
+    }
+
+    /// Decrypts what is keyed; afterwards the packet holds plain RTP, or is dropped as it came.
+    #[inline]
+    pub(crate) fn unprotect_rtp(&mut self, packet: &mut Packet, now: Instant) -> Step<()> {
+        let Some(incoming) = &mut self.receiver else {
+            return Ok(());
+        };
+        let unprotect = |receiver: &mut Receiver| receiver.unprotect_rtp(packet.data_mut());
+        let length = incoming
+            .with_keys(now, unprotect)
+            .map_err(verdict::unprotect_rtp)?;
+        packet.set_len(length);
+        Ok(())
+    }
+
+    /// The same for RTCP.
+    pub(crate) fn unprotect_rtcp(&mut self, packet: &mut Packet, now: Instant) -> Step<()> {
+        let Some(incoming) = &mut self.receiver else {
+            return Ok(());
+        };
+        let unprotect = |receiver: &mut Receiver| receiver.unprotect_rtcp(packet.data_mut());
+        let length = incoming
+            .with_keys(now, unprotect)
+            .map_err(verdict::unprotect_rtcp)?;
+        packet.set_len(length);
+        Ok(())
+    }
+
+    /// Makes ready to leave by RTP: encrypted where keyed, addressed to the party.
+    #[inline]
+    pub(crate) fn dispatch_rtp(&mut self, packet: &mut Packet) -> Step<()> {
+        let remote = self.gate.rtp_target().ok_or(DropReason::NoRemote)?;
+        if let Some(sender) = &mut self.sender {
+            let length = packet.len();
+            let protected = sender
+                .protect_rtp(packet.buffer_mut(), length)
+                .map_err(verdict::protect)?;
+            packet.set_len(protected);
+        }
+        (packet.port, packet.remote) = (self.rtp_port, remote);
+        Ok(())
+    }
+
+    /// The same for RTCP.
+    pub(crate) fn dispatch_rtcp(&mut self, packet: &mut Packet) -> Step<()> {
+        let remote = self.gate.rtcp_target().ok_or(DropReason::NoRemote)?;
+        if let Some(sender) = &mut self.sender {
+            let length = packet.len();
+            let protected = sender
+                .protect_rtcp(packet.buffer_mut(), length)
+                .map_err(verdict::protect)?;
+            packet.set_len(protected);
+        }
+        (packet.port, packet.remote) = (self.rtcp_port(), remote);
+        self.counts.sent_rtcp += 1;
+        Ok(())
+    }
+
+    /// Lets go of the keys before a re-key once they are no longer tried.
+    pub(crate) fn forget_previous_key(&mut self, now: Instant) {
+        if let Some(incoming) = &mut self.receiver {
+            incoming.previous.take_if(|(_, until)| *until <= now);
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let summary = self.reception.summary();
+        let micros = |ticks: u32| micros(ticks, self.spec.clock_rate);
+        let drops = DropReason::ALL
+            .into_iter()
+            .zip(self.counts.drops)
+            .filter(|(_, count)| *count > 0);
+        Statistics {
+            received: Received {
+                packets: self.counts.received_packets,
+                octets: self.counts.received_octets,
+                lost: summary.lost(),
+                disordered: summary.disordered,
+                jitter: micros(self.reception.jitter()),
+                max_jitter: micros(summary.max_jitter),
+                sources: summary.sources,
+                rtcp: self.counts.received_rtcp,
+            },
+            sent: Sent {
+                packets: self.counts.sent_packets,
+                octets: self.counts.sent_octets,
+                rtcp: self.counts.sent_rtcp,
+            },
+            peer_report: self.reports.heard.map(|heard| PeerReport {
+                fraction_lost: heard.fraction_lost,
+                lost: heard.lost,
+                jitter: micros(heard.jitter),
+                round_trip: heard.round_trip,
+            }),
+            latched: self.gate.latched(),
+            drops: drops.collect(),
+        }
+    }
+}
+
+fn micros(ticks: u32, clock_rate: u32) -> u32 {
+    (u64::from(ticks) * 1_000_000 / u64::from(clock_rate.max(1))).min(u64::from(u32::MAX)) as u32
+}
+
+/// The keys of what arrives: those of the last spec, and for a moment after a re-key those before (MED-04), because the party
+/// changes over at another moment than we do.
+pub(crate) struct Incoming {
+    pub(crate) current: Receiver,
+    pub(crate) previous: Option<(Receiver, Instant)>,
+}
+
+impl Incoming {
+    #[inline]
+    fn with_keys(
+        &mut self,
+        now: Instant,
+        mut unprotect: impl FnMut(&mut Receiver) -> Result<usize, UnprotectError>,
+    ) -> Result<usize, UnprotectError> {
+        match (unprotect(&mut self.current), &mut self.previous) {
+            (Err(error), Some((previous, until))) if *until > now => {
+                unprotect(previous).map_err(|_| error)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+}

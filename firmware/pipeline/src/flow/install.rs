@@ -1,0 +1,202 @@
+//! How a spec becomes a stream, and how a stream follows a new spec.
+//!
+//! Everything that can be wrong is found before anything changes.
+//!
+//! Not here: ports (`commands.rs` opens them), answers.
+
+use embassy_time::{Duration, Instant};
+use hal::{Dscp, PortId};
+use measure::Refusal;
+use media_api::{PayloadMap, Rtcp, Sdes, StreamSpec};
+use media_dsp::quality::{Reception, Transmission};
+use media_dsp::srtp::{Keying, Lifetime, Limits, MasterKey, Mki, MkiRule, Receiver, Sender, Suite};
+use rand_chacha::rand_core::RngCore;
+
+use crate::counters::Counts;
+use crate::flow::{Incoming, Stream, UNMAPPED};
+use crate::gate::Gate;
+use crate::report::Reports;
+use crate::rewrite::Outgoing;
+use crate::vigil::{Party, Vigil};
+
+/// How long the keys before a re-key are still tried.
+const OVERLAP: Duration = Duration::from_secs(2);
+
+/// SSRCs a party may use under one key: forks that share it, and restarts. Only authentic packets take a place.
+const HEARD: Limits = Limits {
+    sources: 8,
+    window: 128,
+};
+
+/// We send under one SSRC.
+const SENT: Limits = Limits {
+    sources: 1,
+    window: 128,
+};
+
+/// What a spec says, checked.
+pub(crate) struct Checked {
+    pub(crate) dscp: Dscp,
+    payloads: [u8; 128],
+    receive: Option<Keying>,
+    transmit: Option<Keying>,
+}
+
+/// Looks for everything that could be wrong with a spec by itself.
+pub(crate) fn check(spec: &StreamSpec) -> Result<Checked, Refusal> {
+    let port = spec.local.port();
+    let is_pair = port.is_multiple_of(2) && port < u16::MAX;
+    if port == 0 || (spec.rtcp == Rtcp::Separate && !is_pair) {
+        return Err(Refusal::BadAddress);
+    }
+    // What would be sent to ourselves would come back as received, for ever.
+    if spec
+        .remote
+        .is_some_and(|remote| remote.rtp == spec.local || remote.rtcp == spec.local)
+    {
+        return Err(Refusal::BadAddress);
+    }
+    if spec.clock_rate == 0 {
+        return Err(Refusal::BadClock);
+    }
+    if spec.tones.is_some_and(|tones| tones.payload_type > 127) {
+        return Err(Refusal::BadPayload);
+    }
+    Ok(Checked {
+        dscp: Dscp::new(spec.dscp).ok_or(Refusal::BadDscp)?,
+        payloads: flatten(&spec.payloads)?,
+        receive: spec.receive.as_ref().map(keying).transpose()?,
+        transmit: spec.transmit.as_ref().map(keying).transpose()?,
+    })
+}
+
+fn flatten(map: &PayloadMap) -> Result<[u8; 128], Refusal> {
+    let mut flat = [UNMAPPED; 128];
+    for (theirs, ours) in map.pairs() {
+        match flat.get_mut(usize::from(*theirs)) {
+            Some(place) if *place == UNMAPPED && *ours < 128 => *place = *ours,
+            _ => return Err(Refusal::BadPayload),
+        }
+    }
+    Ok(flat)
+}
+
+fn keying(sdes: &Sdes) -> Result<Keying, Refusal> {
+    let suite = match sdes.suite {
+        media_api::Suite::AesCm128HmacSha1_80 => Suite::AesCm128HmacSha1_80,
+        media_api::Suite::AesCm128HmacSha1_32 => Suite::AesCm128HmacSha1_32,
+        media_api::Suite::AesCm256HmacSha1_80 => Suite::AesCm256HmacSha1_80,
+        media_api::Suite::AesCm256HmacSha1_32 => Suite::AesCm256HmacSha1_32,
+        media_api::Suite::AeadAes128Gcm => Suite::AeadAes128Gcm,
+        media_api::Suite::AeadAes256Gcm => Suite::AeadAes256Gcm,
+    };
+    let length = |length: u8| {
+        if (1..=128).contains(&length) {
+            Ok(length)
+        } else {
+            Err(Refusal::BadKey)
+        }
+    };
+    let mki = match &sdes.mki {
+        media_api::MkiRule::Absent => MkiRule::Absent,
+        media_api::MkiRule::Exact(bytes) => {
+            MkiRule::Exact(Mki::new(bytes).map_err(|_| Refusal::BadKey)?)
+        }
+        media_api::MkiRule::AnyValue(bytes) => MkiRule::AnyValue(length(*bytes)?),
+        media_api::MkiRule::Optional(bytes) => MkiRule::Optional(length(*bytes)?),
+    };
+    let master = MasterKey::new(suite, sdes.key.as_bytes()).map_err(|_| Refusal::BadKey)?;
+    Ok(Keying {
+        master,
+        mki,
+        lifetime: sdes.lifetime.map_or(Lifetime::MAXIMUM, Lifetime::packets),
+    })
+}
+
+/// A new stream on ports that are open.
+pub(crate) fn create(
+    spec: StreamSpec,
+    checked: Checked,
+    (rtp_port, rtcp_port): (PortId, Option<PortId>),
+    chance: &mut impl RngCore,
+    now: Instant,
+) -> Stream {
+    // RFC 3550 §5.1, §8.1: SSRC, first number and first timestamp are random.
+    let (ssrc, timestamp) = (chance.next_u32(), chance.next_u32());
+    let outgoing = Outgoing::new(ssrc, chance.next_u32() as u16, timestamp, spec.clock_rate);
+    Stream {
+        rtp_port,
+        rtcp_port,
+        peer: None,
+        direction: spec.direction,
+        gate: Gate::new(&spec),
+        outgoing,
+        receiver: checked.receive.map(|keying| Incoming {
+            current: Receiver::new(keying, HEARD),
+            previous: None,
+        }),
+        sender: checked.transmit.map(|keying| Sender::new(keying, SENT)),
+        payloads: checked.payloads,
+        reception: Reception::new(spec.clock_rate),
+        transmission: Transmission::new(spec.clock_rate),
+        vigil: Vigil::new(&spec, now),
+        tone: None,
+        reports: Reports::new(chance, now),
+        counts: Counts::default(),
+        spec,
+    }
+}
+
+/// An existing stream as its new spec says.
+pub(crate) fn replace(stream: &mut Stream, spec: StreamSpec, checked: Checked, now: Instant) {
+    let is_same = spec.remote == stream.spec.remote && spec.receive == stream.spec.receive;
+    let party = if is_same { Party::Same } else { Party::Another };
+    stream.vigil.replaced(&spec, party, now);
+    stream.gate = stream.gate.replaced(&spec);
+    stream.direction = spec.direction;
+    stream.payloads = checked.payloads;
+    rekey_receiver(&mut stream.receiver, checked.receive, now);
+    rekey_sender(&mut stream.sender, checked.transmit);
+    if spec.clock_rate != stream.spec.clock_rate {
+        stream.outgoing.set_clock_rate(spec.clock_rate);
+        stream.reception = Reception::new(spec.clock_rate);
+        stream.transmission = Transmission::new(spec.clock_rate);
+    }
+    if spec.tones != stream.spec.tones {
+        stream.tone = None;
+    }
+    stream.spec = spec;
+}
+
+/// MED-04: the same key goes on, another starts at roll-over counter 0; the one before is tried for a moment.
+fn rekey_receiver(receiver: &mut Option<Incoming>, keying: Option<Keying>, now: Instant) {
+    let Some(keying) = keying else {
+        *receiver = None;
+        return;
+    };
+    let until = now + OVERLAP;
+    *receiver = Some(match receiver.take() {
+        Some(mut incoming) if incoming.current.keying().master == keying.master => {
+            incoming.current.rekey(keying);
+            incoming
+        }
+        Some(incoming) => Incoming {
+            current: Receiver::new(keying, HEARD),
+            previous: Some((incoming.current, until)),
+        },
+        None => Incoming {
+            current: Receiver::new(keying, HEARD),
+            previous: None,
+        },
+    });
+}
+
+fn rekey_sender(sender: &mut Option<Sender>, keying: Option<Keying>) {
+    match (sender.as_mut(), keying) {
+        (Some(sender), Some(keying)) => {
+            sender.rekey(keying);
+        }
+        (None, Some(keying)) => *sender = Some(Sender::new(keying, SENT)),
+        (_, None) => *sender = None,
+    }
+}

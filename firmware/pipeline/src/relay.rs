@@ -1,0 +1,233 @@
+//! The pipeline, and the way of an RTP packet through it.
+//!
+//! A packet comes from the party of one stream and leaves, where it lies, for the party of the peer stream. What is counted
+//! against a stream is what arrived on it, also when the peer is the cause.
+//!
+//! Not here: RTCP (`rtcp.rs`), commands (`commands.rs`), what is due without a packet (`report.rs`).
+
+use alloc::boxed::Box;
+
+use embassy_time::Instant;
+use hal::{BUFFER, Burst, Marks, Packet};
+use measure::{DropReason, MediaCounter};
+use media_api::Event;
+use media_dsp::quality::Micros;
+use media_dsp::rtp::{self, Header};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::classify::{Kind, classify};
+use crate::commands::Presence;
+use crate::counters::Totals;
+use crate::flow::{Purpose, Slot, Stream, Table, UNMAPPED};
+use crate::gate::{Admission, Moved};
+use crate::news::Outbox;
+use crate::rewrite::Origin;
+use crate::verdict::{Step, Verdict};
+use crate::vigil::Heard;
+use crate::worker::Moment;
+
+/// Streams, and all that is needed to move their packets.
+pub struct Pipeline {
+    pub(crate) table: Table,
+    pub(crate) totals: Totals,
+    pub(crate) outbox: Outbox,
+    pub(crate) chance: ChaCha12Rng,
+    pub(crate) presence: Presence,
+    /// When the earliest stream may want to be looked after.
+    pub(crate) due: Option<Instant>,
+    /// Packets of our own making.
+    pub(crate) own: Box<Burst>,
+    pub(crate) scratch: Box<[u8; BUFFER]>,
+}
+
+impl Pipeline {
+    /// No stream yet, room for so many. All numbers it chooses follow from the seed, which nobody may guess.
+    #[must_use]
+    pub fn new(capacity: usize, seed: [u8; 32]) -> Self {
+        Self {
+            table: Table::new(capacity),
+            totals: Totals::default(),
+            outbox: Outbox::new(),
+            chance: ChaCha12Rng::from_seed(seed),
+            presence: Presence::Here,
+            due: None,
+            own: Box::new(Burst::new()),
+            scratch: Box::new([0; BUFFER]),
+        }
+    }
+
+    /// Passes a burst through: what leaves is marked in it.
+    pub fn burst(&mut self, moment: Moment, burst: &mut Burst) {
+        for place in 0..burst.len() {
+            let packet = &mut burst.packets_mut()[place];
+            self.totals.add(MediaCounter::PacketsReceived, 1);
+            self.totals.add(MediaCounter::OctetsReceived, packet.len());
+            if self.packet(moment, packet) == Verdict::Leaves {
+                burst.leave(place);
+            }
+        }
+    }
+
+    /// Says what became of a burst at the ports.
+    pub fn sent(&mut self, burst: &Burst, lost: Marks) {
+        account(&mut self.table, &mut self.totals, burst, lost);
+    }
+
+    /// The next thing to tell control.
+    pub fn poll(&mut self) -> Option<Event> {
+        self.outbox.take()
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Passes one packet through.
+    pub fn packet(&mut self, moment: Moment, packet: &mut Packet) -> Verdict {
+        let Some((slot, purpose)) = self.table.owner(packet.port) else {
+            self.totals.drop(DropReason::UnknownPort);
+            return Verdict::Dropped(DropReason::UnknownPort);
+        };
+        let step = if packet.is_cut() {
+            Err(DropReason::Oversize)
+        } else {
+            match (classify(packet.data()), purpose) {
+                (Kind::Rtp, Purpose::Rtp) => {
+                    self.rtp(moment.now, packet, slot).map(|()| Verdict::Leaves)
+                }
+                (Kind::Rtp, Purpose::Rtcp) => Err(DropReason::MisplacedRtp),
+                (Kind::Rtcp, _) => self.rtcp(moment, packet, slot),
+                (Kind::Stun, _) => Err(DropReason::UnexpectedStun),
+                (Kind::Dtls, _) => Err(DropReason::UnexpectedDtls),
+                (Kind::Unknown, _) => Err(DropReason::Unclassified),
+            }
+        };
+        step.unwrap_or_else(|reason| {
+            self.drop(slot, reason);
+            Verdict::Dropped(reason)
+        })
+    }
+
+    pub(crate) fn drop(&mut self, slot: Slot, reason: DropReason) {
+        self.totals.drop(reason);
+        if let Some(stream) = self.table.stream_mut(slot) {
+            stream.counts.drops[reason.index()] += 1;
+        }
+    }
+
+    fn rtp(&mut self, now: Instant, packet: &mut Packet, slot: Slot) -> Step<()> {
+        let (stream, peer) = self.table.pair(slot).ok_or(DropReason::UnknownPort)?;
+        let admission = stream.gate.ask_rtp(packet.remote)?;
+        stream.unprotect_rtp(packet, now)?;
+        let (header, payload) = read(packet.data())?;
+        if admission == Admission::Candidate && stream.receiver.is_none() {
+            // A stranger on a plain stream must at least speak the language.
+            let is_known = peer.as_ref().is_none_or(|peer| passes(peer, &header));
+            is_known.then_some(()).ok_or(DropReason::UnmappedPayload)?;
+        }
+        // RFC 3550 §8.2: two streams whose parties are each other would send one packet round for ever. A party that returns
+        // what it hears is no loop: it returns the name we use towards itself.
+        if peer
+            .as_ref()
+            .is_some_and(|peer| peer.outgoing.ssrc() == header.ssrc)
+        {
+            return Err(DropReason::Looped);
+        }
+        let moved = stream.gate.prove(admission, packet.remote, &header, now)?;
+        let id = stream.id();
+        if let Moved::To(address) = moved {
+            self.outbox.tell(Event::Latched { id, address });
+        }
+        stream
+            .direction
+            .receives()
+            .then_some(())
+            .ok_or(DropReason::NotReceiving)?;
+        stream.reception.packet(&header, Micros(now.as_micros()));
+        stream.counts.received_packets += 1;
+        stream.counts.received_octets += payload as u64;
+        match stream.vigil.heard(now) {
+            Heard::Again => {}
+            Heard::First => self.outbox.tell(Event::RtpStarted { id }),
+            Heard::AfterSilence => self.outbox.tell(Event::Resumed { id }),
+        }
+        let peer = peer.ok_or(DropReason::NotLinked)?;
+        relay(peer, packet, &header, payload, now)?;
+        self.totals.add(MediaCounter::PacketsRelayed, 1);
+        Ok(())
+    }
+}
+
+/// Counts what left, and against its stream what did not.
+pub(crate) fn account(table: &mut Table, totals: &mut Totals, burst: &Burst, lost: Marks) {
+    for place in burst.leaving() {
+        let packet = &burst.packets()[place];
+        if lost.contains(place) {
+            totals.drop(DropReason::NotSent);
+            let owner = table.owner(packet.port);
+            if let Some(stream) = owner.and_then(|(slot, _)| table.stream_mut(slot)) {
+                stream.counts.drops[DropReason::NotSent.index()] += 1;
+            }
+        } else {
+            totals.add(MediaCounter::PacketsSent, 1);
+            totals.add(MediaCounter::OctetsSent, packet.len());
+        }
+    }
+}
+
+fn passes(peer: &Stream, header: &Header) -> bool {
+    peer.payloads[usize::from(header.payload_type & 0x7f)] != UNMAPPED
+}
+
+/// Header and payload length of plain RTP.
+#[inline]
+fn read(datagram: &[u8]) -> Step<(Header, usize)> {
+    let packet = rtp::Packet::parse(datagram).map_err(|_| DropReason::MalformedRtp)?;
+    Ok((packet.header(), packet.payload().len()))
+}
+
+/// Makes a plain packet of the peer one for this stream's party.
+#[inline]
+fn relay(
+    stream: &mut Stream,
+    packet: &mut Packet,
+    header: &Header,
+    payload: usize,
+    now: Instant,
+) -> Step<()> {
+    stream
+        .direction
+        .sends()
+        .then_some(())
+        .ok_or(DropReason::NotSending)?;
+    if stream.tone.is_some() {
+        return Err(DropReason::CoveredByTone);
+    }
+    if !passes(stream, header) {
+        return Err(DropReason::UnmappedPayload);
+    }
+    if stream.gate.rtp_target().is_none() {
+        return Err(DropReason::NoRemote);
+    }
+    let placed = stream
+        .outgoing
+        .place(Origin::Peer(header.ssrc), header, now)?;
+    let payload_type = stream.payloads[usize::from(header.payload_type & 0x7f)];
+    let placed = Header {
+        payload_type,
+        ..placed
+    };
+    let mut view =
+        rtp::PacketMut::parse(packet.data_mut()).map_err(|_| DropReason::MalformedRtp)?;
+    view.set_header(placed);
+    stream.dispatch_rtp(packet)?;
+    stream
+        .transmission
+        .packet(&placed, payload, Micros(now.as_micros()));
+    stream.counts.sent_packets += 1;
+    stream.counts.sent_octets += payload as u64;
+    Ok(())
+}

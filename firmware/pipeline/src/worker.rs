@@ -1,0 +1,136 @@
+//! The loop: one worker owns its ports, its clock and its pipeline.
+//!
+//! ```text
+//!  turn:  wait for packets, at most until something is due, or until the caller is
+//!         while there are packets:  rx_burst → Pipeline::burst → tx_burst
+//!         do what is due
+//! ```
+//!
+//! It waits in the ports and nowhere else: with packets there it does not wait at all, with none it costs nothing.
+//!
+//! Not here: threads, channels, the connection to control (the process that runs it).
+
+use alloc::boxed::Box;
+
+use embassy_time::{Duration, Instant};
+use hal::{Burst, Clock, Ports, UnixTime};
+use measure::MediaCounter;
+use media_api::{Command, Event};
+
+use crate::counters::Totals;
+use crate::relay::Pipeline;
+
+/// What time it is, both ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// On the clock that never jumps.
+    pub now: Instant,
+    /// Of the day, for reports.
+    pub wall: UnixTime,
+}
+
+impl Moment {
+    fn of(clock: &impl Clock) -> Self {
+        Self {
+            now: clock.now(),
+            wall: clock.wall(),
+        }
+    }
+}
+
+/// Bursts of one turn at most, so that commands are heard under any load.
+const MOST_BURSTS: usize = 64;
+
+/// A pipeline with its ports and its clock.
+pub struct Worker<P, C> {
+    ports: P,
+    clock: C,
+    pipeline: Pipeline,
+    burst: Box<Burst>,
+    process: u32,
+}
+
+impl<P: Ports, C: Clock> Worker<P, C> {
+    /// Puts the three together; `process` is the number by which control knows this one.
+    pub fn new(ports: P, clock: C, pipeline: Pipeline, process: u32) -> Self {
+        Self {
+            ports,
+            clock,
+            pipeline,
+            burst: Box::new(Burst::new()),
+            process,
+        }
+    }
+
+    /// One turn; waits at most so long for packets.
+    pub fn turn(&mut self, patience: Duration) {
+        let now = self.clock.now();
+        let due = self
+            .pipeline
+            .deadline()
+            .map(|due| due.saturating_duration_since(now));
+        self.ports
+            .wait(Some(due.map_or(patience, |due| due.min(patience))));
+        let began = self.clock.now();
+        for _ in 0..MOST_BURSTS {
+            if self.ports.rx_burst(&mut self.burst) == 0 {
+                break;
+            }
+            self.pipeline
+                .burst(Moment::of(&self.clock), &mut self.burst);
+            if !self.burst.leaving().is_empty() {
+                let lost = self.ports.tx_burst(&mut self.burst);
+                self.pipeline.sent(&self.burst, lost);
+            }
+            self.burst.clear();
+        }
+        self.pipeline.tick(Moment::of(&self.clock), &mut self.ports);
+        let took = self.clock.now().saturating_duration_since(began);
+        self.pipeline.finish_turn(took);
+    }
+
+    /// Does what control says.
+    pub fn command(&mut self, command: Command) {
+        self.pipeline.command(
+            Moment::of(&self.clock),
+            command,
+            self.process,
+            &mut self.ports,
+        );
+    }
+
+    /// The next thing to tell control.
+    pub fn poll(&mut self) -> Option<Event> {
+        self.pipeline.poll()
+    }
+
+    /// A control is there.
+    pub fn control_came(&mut self) {
+        self.pipeline.control_came();
+    }
+
+    /// Control is gone; streams go on.
+    pub fn control_left(&mut self) {
+        self.pipeline.control_left(self.clock.now());
+    }
+
+    /// The counts so far.
+    pub fn totals(&self) -> &Totals {
+        self.pipeline.totals()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+}
+
+impl Pipeline {
+    fn finish_turn(&mut self, took: Duration) {
+        self.totals.add(MediaCounter::Turns, 1);
+        self.totals
+            .raise(MediaCounter::LongestTurn, took.as_micros());
+        self.totals
+            .set(MediaCounter::EventsLost, self.outbox.lost() as usize);
+    }
+}
