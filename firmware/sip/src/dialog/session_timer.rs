@@ -246,6 +246,12 @@ impl SessionTimer {
         }
     }
 
+    /// What we ask for, as far as a 422 has raised it.
+    #[must_use]
+    pub const fn policy(&self) -> SessionTimerPolicy {
+        self.policy
+    }
+
     /// When [`SessionTimer::wake`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {

@@ -1,0 +1,236 @@
+//! The only door of call control: what console, monitor, contact centre and the command line may ask of it and hear from it.
+//!
+//! Plain data without SIP types: whoever stands outside sees calls, trunks and counts, never a `Call`, a dialog or a
+//! message. Commands are applied in the order in which they arrive; events are told once, in the order in which things happened.
+
+use serde::{Deserialize, Serialize};
+
+/// Number of a call, unique for the life of the journal: a restarted control goes on counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CallId(pub u64);
+
+impl core::fmt::Display for CallId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What may be asked of call control at any time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// End a call: both sides get BYE (or the refusal that fits its stage). Unknown calls are ignored.
+    HangUp(CallId),
+    /// Take no new calls: INVITE is answered 503 and OPTIONS to Teams stop (spec §1.4); calls in progress go on.
+    Drain,
+    /// Take calls again.
+    Resume,
+}
+
+/// Why a call ended, or why it never began. The word is the same in log, counter and record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The caller hung up after the answer.
+    CallerHungUp,
+    /// The callee hung up after the answer.
+    CalleeHungUp,
+    /// The caller gave up before the answer.
+    CallerGaveUp,
+    /// Busy (486, 600).
+    Busy,
+    /// Nobody answered (480, 408 after ringing, our own ringing limit).
+    NoAnswer,
+    /// The callee declined (603 and its like).
+    Declined,
+    /// Another refusal of the callee's side.
+    Refused,
+    /// No target could be reached.
+    Unreachable,
+    /// No route, or the rules of this box forbid the call.
+    NotRouted,
+    /// A limit of box, tenant or trunk was reached.
+    LimitReached,
+    /// The two sides have no codec or no transport profile in common.
+    NoCommonMedia,
+    /// A side vanished: session timer, missing ACK, failed refresh.
+    Lost,
+    /// Ended by command.
+    Administrative,
+    /// The box itself failed: no port, no media plane.
+    Internal,
+}
+
+/// What call control tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A call was admitted and is being routed.
+    Started {
+        /// The call.
+        call: CallId,
+        /// Trunk it came from.
+        from_trunk: String,
+        /// Tenant it belongs to, once known.
+        tenant: Option<String>,
+        /// Calling number as received.
+        caller: String,
+        /// Called number as received.
+        called: String,
+    },
+    /// A target is being tried.
+    Trying {
+        /// The call.
+        call: CallId,
+        /// Trunk the target belongs to.
+        trunk: String,
+        /// Called number as sent.
+        called: String,
+    },
+    /// The callee rings.
+    Ringing {
+        /// The call.
+        call: CallId,
+    },
+    /// The callee answered and the caller was told.
+    Answered {
+        /// The call.
+        call: CallId,
+    },
+    /// A party was replaced by another one.
+    Transferred {
+        /// The call.
+        call: CallId,
+    },
+    /// The call is over; nothing of it is left but this record.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// Why.
+        ending: Ending,
+        /// The SIP status that the caller saw, where there was one.
+        status: Option<u16>,
+        /// Seconds from the answer to the end, 0 if never answered.
+        duration: u32,
+        /// Microsoft's correlation id of the Teams side, if it gave one (INV-23).
+        correlation: Option<String>,
+    },
+    /// A request was turned away before it became a call.
+    TurnedAway {
+        /// The word of the reason.
+        reason: TurnedAway,
+        /// The sender's address.
+        from: std::net::SocketAddr,
+    },
+    /// The reachability of a trunk's target changed.
+    Target {
+        /// The trunk.
+        trunk: String,
+        /// The target as configured.
+        target: String,
+        /// Whether it answers.
+        reachable: Reachability,
+    },
+    /// The registration of a trunk changed.
+    Registration {
+        /// The trunk.
+        trunk: String,
+        /// Its state.
+        state: RegistrationState,
+    },
+}
+
+/// Why a request did not become a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnedAway {
+    /// No trunk has this source on this listener (SIG-03): dropped without an answer.
+    Stranger,
+    /// Nobody's dialog: answered 481.
+    NoSuchDialog,
+    /// The method is not served here: 405 or 501.
+    Method,
+    /// The request lacks what it needs: 400.
+    Malformed,
+    /// It requires an extension that we do not have: 420.
+    Extension,
+    /// The box is draining or full: 503.
+    Unavailable,
+}
+
+/// Whether a target of a trunk answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reachability {
+    /// Not yet known.
+    Unknown,
+    /// It answered the last probe.
+    Up,
+    /// It did not answer, or said 503.
+    Down,
+}
+
+/// State of a trunk's registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationState {
+    /// Registered with the registrar.
+    Registered,
+    /// Trying, or waiting to try again.
+    Trying,
+    /// The registrar refused: wrong credentials or unknown user.
+    Refused,
+}
+
+/// What stands in the tables at this moment: all zero but the listeners' own when nothing goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Census {
+    /// Calls in any stage.
+    pub calls: usize,
+    /// Legs of all calls.
+    pub legs: usize,
+    /// Dialogs that in-dialog requests can find.
+    pub dialogs: usize,
+    /// Client transactions, those that linger included.
+    pub clients: usize,
+    /// Server transactions, those that linger included.
+    pub servers: usize,
+    /// Media ports in use.
+    pub ports: usize,
+    /// Media ports resting after use.
+    pub ports_resting: usize,
+    /// Requests that wait for a name to be resolved.
+    pub resolving: usize,
+}
+
+/// One call as seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallView {
+    /// The call.
+    pub call: CallId,
+    /// Calling number.
+    pub caller: String,
+    /// Called number.
+    pub called: String,
+    /// Trunk of the caller.
+    pub from_trunk: String,
+    /// Trunk of the callee, once chosen.
+    pub to_trunk: Option<String>,
+    /// What it does.
+    pub stage: Stage,
+}
+
+/// What a call does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// A target is being looked for or tried.
+    Routing,
+    /// The callee rings.
+    Ringing,
+    /// Both sides have answered.
+    Talking,
+    /// A party is being replaced.
+    Transferring,
+    /// Saying goodbye.
+    Ending,
+}

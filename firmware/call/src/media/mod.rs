@@ -1,0 +1,8 @@
+//! A call's media as control sees it: what is negotiated on each leg (`negotiate`), what follows from it for the pipeline
+//! (`agreed`), and the ports (`ports`).
+
+mod agreed;
+pub mod negotiate;
+pub mod ports;
+
+pub use agreed::{Format, NumberedFormat};

@@ -1,0 +1,520 @@
+//! Calls between Teams and a carrier, told as dialogues in simulated time; each ends with nothing left behind.
+
+mod kit;
+
+use call::api::{Ending, Event};
+use embassy_time::Duration;
+use kit::{Lab, Party, Side, carrier_sdp, teams_sdp};
+
+/// A call from Teams, answered by the carrier, up to both ACKs.
+fn talking_from_teams(lab: &mut Lab) -> (Party, Party) {
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));
+    lab.from(
+        Side::Carrier,
+        &invite.response(
+            "180 Ringing",
+            "k1",
+            "Contact: <sip:gw@127.0.0.9:5070>\r\n",
+            "",
+        ),
+    );
+    lab.expect(Side::Teams, "180");
+    let ok = invite.response(
+        "200 OK",
+        "k1",
+        "Contact: <sip:gw@127.0.0.9:5070>\r\n",
+        &carrier_sdp(40000, ""),
+    );
+    lab.from(Side::Carrier, &ok);
+    lab.expect(Side::Carrier, "ACK");
+    let answered = lab.expect(Side::Teams, "200");
+    let mut teams = Party::calling(Side::Teams, &answered);
+    let ack = teams.ack("");
+    lab.from(Side::Teams, &ack);
+    (teams, Party::called(Side::Carrier, &invite, "k1"))
+}
+
+/// A call from the carrier, answered by Teams, up to both ACKs.
+fn talking_from_carrier(lab: &mut Lab) -> (Party, Party) {
+    let (_, invite) = lab.carrier_calls("", &carrier_sdp(40000, ""));
+    let contact = "CONTACT: <sip:api-du-a-euwe.pstnhub.microsoft.com:443;x-i=11111111-2222-4333-8444-555555555555>\r\nRECORD-ROUTE: <sip:sip-du-a-eu.pstnhub.microsoft.com:5061;transport=tls;lr>\r\n";
+    lab.from(
+        Side::Teams,
+        &invite.response("180 Ringing", "t1", contact, ""),
+    );
+    lab.expect(Side::Carrier, "180");
+    lab.from(
+        Side::Teams,
+        &invite.response("200 OK", "t1", contact, &teams_sdp(50000, 'T', "")),
+    );
+    let ack = lab.expect(Side::Teams, "ACK");
+    assert!(
+        ack.uri()
+            .starts_with("sip:api-du-a-euwe.pstnhub.microsoft.com:443;x-i="),
+        "INV-09: {}",
+        ack.start()
+    );
+    assert!(ack.header("Route").contains("sip-du-a-eu"), "INV-09");
+    assert_eq!(
+        ack.to.expect("an address").to_string(),
+        "127.0.0.2:5061",
+        "INV-09: the route, never port 443"
+    );
+    let answered = lab.expect(Side::Carrier, "200");
+    let mut carrier = Party::calling(Side::Carrier, &answered);
+    let ack = carrier.ack("");
+    lab.from(Side::Carrier, &ack);
+    (Party::called(Side::Teams, &invite, "t1"), carrier)
+}
+
+fn ending(lab: &Lab) -> Option<Ending> {
+    lab.events.iter().find_map(|event| match event {
+        Event::Ended { ending, .. } => Some(*ending),
+        _ => None,
+    })
+}
+
+#[test]
+fn teams_calls_the_carrier_and_hangs_up() {
+    let mut lab = Lab::new();
+    let (mut teams, _) = talking_from_teams(&mut lab);
+    let bye = teams.request("BYE", "", "");
+    lab.from(Side::Teams, &bye);
+    lab.expect(Side::Teams, "200");
+    let bye = lab.expect(Side::Carrier, "BYE");
+    lab.from(Side::Carrier, &bye.response("200 OK", "", "", ""));
+    assert_eq!(ending(&lab), Some(Ending::CallerHungUp));
+    lab.nothing_left();
+}
+
+#[test]
+fn carrier_calls_teams_and_teams_hangs_up() {
+    let mut lab = Lab::new();
+    let (mut teams, _) = talking_from_carrier(&mut lab);
+    let bye = teams.request("BYE", "", "");
+    lab.from(Side::Teams, &bye);
+    lab.expect(Side::Teams, "200");
+    let bye = lab.expect(Side::Carrier, "BYE");
+    lab.from(Side::Carrier, &bye.response("200 OK", "", "", ""));
+    assert_eq!(ending(&lab), Some(Ending::CalleeHungUp));
+    lab.nothing_left();
+}
+
+#[test]
+fn nothing_of_one_leg_is_seen_on_the_other() {
+    let mut lab = Lab::new();
+    let (_, at_teams) = lab.carrier_calls("X-Internal: secret-header\r\n", &carrier_sdp(40000, ""));
+    for secret in [
+        "Secret",
+        "secret",
+        "127.0.0.9",
+        "40000",
+        "gw7",
+        "carrier-call-1",
+    ] {
+        assert!(
+            !at_teams.text.contains(secret),
+            "{secret} leaks:\n{}",
+            at_teams.text
+        );
+    }
+    // INV-01, INV-03, INV-04, OPT-02.
+    assert_eq!(
+        at_teams.uri_of("Contact").split(['@', ';']).nth(1),
+        Some("sbc1.contoso.example:5061")
+    );
+    assert!(
+        at_teams
+            .uri()
+            .starts_with("sip:+12025550100@sip.pstnhub.microsoft.com"),
+        "{}",
+        at_teams.uri()
+    );
+    assert!(at_teams.uri().contains("user=phone"));
+    assert!(
+        at_teams
+            .header("From")
+            .contains("sip:+13125550100@sbc1.contoso.example")
+    );
+    assert!(!at_teams.has("Record-Route"), "INV-02");
+    assert!(
+        at_teams.header("Allow").contains("REFER") && at_teams.header("Allow").contains("NOTIFY"),
+        "REF-01"
+    );
+    assert!(
+        at_teams.body().contains("RTP/SAVP") && at_teams.body().contains("|2^31"),
+        "MED-02"
+    );
+
+    let mut lab = Lab::new();
+    let (_, at_carrier) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));
+    for secret in [
+        "pstnhub",
+        "sip-du",
+        "PSTNHub",
+        "127.0.0.2",
+        "50000",
+        "x-i",
+        "crypto",
+        "contoso",
+        "label",
+    ] {
+        assert!(
+            !at_carrier.text.contains(secret),
+            "{secret} leaks:\n{}",
+            at_carrier.text
+        );
+    }
+    assert!(at_carrier.body().contains("RTP/AVP"));
+}
+
+#[test]
+fn busy_on_the_carrier_leg_answers_486_and_leaves_no_port_behind() {
+    let mut lab = Lab::new();
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));
+    lab.from(
+        Side::Carrier,
+        &invite.response("486 Busy Here", "k1", "", ""),
+    );
+    lab.expect(Side::Carrier, "ACK");
+    let busy = lab.expect(Side::Teams, "486");
+    let mut teams = Party::calling(Side::Teams, &{
+        let mut with_contact = busy.clone();
+        with_contact.text = with_contact
+            .text
+            .replace("\r\n\r\n", "\r\nContact: <sip:x>\r\n\r\n");
+        with_contact
+    });
+    teams.cseq = 1;
+    assert_eq!(ending(&lab), Some(Ending::Busy));
+    lab.nothing_left();
+}
+
+#[test]
+fn busy_of_teams_with_cause_34_reaches_the_carrier_as_cause_17_and_is_not_retried() {
+    // INV-14
+    let mut lab = Lab::new();
+    let (_, invite) = lab.carrier_calls("", &carrier_sdp(40000, ""));
+    lab.from(
+        Side::Teams,
+        &invite.response(
+            "486 Busy Here",
+            "t",
+            "REASON: Q.850;cause=34;text=\"x\"\r\n",
+            "",
+        ),
+    );
+    lab.expect(Side::Teams, "ACK");
+    let busy = lab.expect(Side::Carrier, "486");
+    assert!(busy.header("Reason").contains("cause=17"), "{}", busy.text);
+    lab.quiet(Side::Teams);
+    lab.nothing_left();
+}
+
+#[test]
+fn a_datacentre_that_says_503_is_left_for_the_next() {
+    // INV-13, OPT-04
+    let mut lab = Lab::new();
+    let (_, invite) = lab.carrier_calls("", &carrier_sdp(40000, ""));
+    assert_eq!(invite.to.expect("an address").ip().to_string(), "127.0.0.2");
+    lab.from(
+        Side::Teams,
+        &invite.response("503 Service Unavailable", "t", "RETRY-AFTER: 1\r\n", ""),
+    );
+    lab.expect(Side::Teams, "ACK");
+    let second = lab.expect(Side::Teams, "INVITE");
+    assert_eq!(second.to.expect("an address").ip().to_string(), "127.0.0.3");
+    lab.from(Side::Teams, &second.response("603 Decline", "t", "", ""));
+    lab.expect(Side::Teams, "ACK");
+    lab.expect(Side::Carrier, "603");
+    lab.quiet(Side::Teams);
+    lab.nothing_left();
+}
+
+#[test]
+fn a_black_hole_is_left_after_four_seconds() {
+    let mut lab = Lab::new();
+    let (_, first) = lab.carrier_calls("", &carrier_sdp(40000, ""));
+    assert_eq!(first.to.expect("an address").ip().to_string(), "127.0.0.2");
+    lab.pass(Duration::from_millis(3_900));
+    lab.quiet(Side::Teams);
+    lab.pass(Duration::from_millis(200));
+    let second = lab.expect(Side::Teams, "INVITE");
+    assert_eq!(second.to.expect("an address").ip().to_string(), "127.0.0.3");
+    lab.from(Side::Teams, &second.response("404 Not Found", "t", "", ""));
+    lab.expect(Side::Teams, "ACK");
+    lab.expect(Side::Carrier, "404");
+    lab.nothing_left();
+}
+
+#[test]
+fn the_caller_cancels() {
+    let mut lab = Lab::new();
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));
+    lab.from(
+        Side::Carrier,
+        &invite.response(
+            "180 Ringing",
+            "k1",
+            "Contact: <sip:gw@127.0.0.9:5070>\r\n",
+            "",
+        ),
+    );
+    let ringing = lab.expect(Side::Teams, "180");
+    let cancel = kit::teams_invite("", "").replace("INVITE", "CANCEL");
+    lab.from(Side::Teams, &cancel);
+    assert!(ringing.tag("To").is_some());
+    lab.expect(Side::Teams, "200");
+    lab.expect(Side::Teams, "487");
+    let cancel = lab.expect(Side::Carrier, "CANCEL");
+    lab.from(Side::Carrier, &cancel.response("200 OK", "k1", "", ""));
+    lab.from(
+        Side::Carrier,
+        &invite.response("487 Request Terminated", "k1", "", ""),
+    );
+    lab.expect(Side::Carrier, "ACK");
+    lab.pass(Duration::from_secs(1));
+    lab.nothing_left();
+    assert_eq!(ending(&lab), Some(Ending::CallerGaveUp));
+}
+
+#[test]
+fn an_answer_that_crosses_the_cancel_is_acknowledged_and_ended() {
+    let mut lab = Lab::new();
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));
+    lab.from(
+        Side::Carrier,
+        &invite.response(
+            "180 Ringing",
+            "k1",
+            "Contact: <sip:gw@127.0.0.9:5070>\r\n",
+            "",
+        ),
+    );
+    lab.expect(Side::Teams, "180");
+    lab.from(
+        Side::Teams,
+        &kit::teams_invite("", "").replace("INVITE", "CANCEL"),
+    );
+    lab.expect(Side::Teams, "200");
+    lab.expect(Side::Teams, "487");
+    lab.expect(Side::Carrier, "CANCEL");
+    let ok = invite.response(
+        "200 OK",
+        "k1",
+        "Contact: <sip:gw@127.0.0.9:5070>\r\n",
+        &carrier_sdp(40000, ""),
+    );
+    lab.from(Side::Carrier, &ok);
+    lab.expect(Side::Carrier, "ACK");
+    let bye = lab.expect(Side::Carrier, "BYE");
+    lab.from(Side::Carrier, &bye.response("200 OK", "", "", ""));
+    lab.nothing_left();
+}
+
+#[test]
+fn both_sides_hang_up_at_once() {
+    let mut lab = Lab::new();
+    let (mut teams, mut carrier) = talking_from_teams(&mut lab);
+    let bye = teams.request("BYE", "", "");
+    lab.from(Side::Teams, &bye);
+    lab.expect(Side::Teams, "200");
+    let ours = lab.expect(Side::Carrier, "BYE");
+    let theirs = carrier.request("BYE", "", "");
+    lab.from(Side::Carrier, &theirs);
+    lab.expect(Side::Carrier, "200");
+    lab.from(
+        Side::Carrier,
+        &ours.response("481 Call/Transaction Does Not Exist", "", "", ""),
+    );
+    lab.nothing_left();
+}
+
+#[test]
+fn a_hold_of_the_carrier_is_inactive_for_teams_and_resumes() {
+    // INV-25
+    for held in ["a=sendonly\r\n", "a=inactive\r\n", "a=recvonly\r\n"] {
+        let mut lab = Lab::new();
+        let (_, mut carrier) = talking_from_teams(&mut lab);
+        let hold = carrier.request(
+            "INVITE",
+            "",
+            &carrier_sdp(40000, held).replace("22 1", "22 2"),
+        );
+        lab.from(Side::Carrier, &hold);
+        lab.expect(Side::Carrier, "100");
+        let at_teams = lab.expect(Side::Teams, "INVITE");
+        assert!(
+            at_teams.body().contains("a=inactive"),
+            "{held}: {}",
+            at_teams.body()
+        );
+        assert!(
+            !at_teams.body().contains("0.0.0.0") && !at_teams.body().contains("only"),
+            "INV-25"
+        );
+        lab.from(
+            Side::Teams,
+            &at_teams.response(
+                "200 OK",
+                "",
+                "CONTACT: <sip:api-du-a-euwe.pstnhub.microsoft.com:443>\r\n",
+                &teams_sdp(50000, 'T', "a=inactive\r\n"),
+            ),
+        );
+        lab.expect(Side::Teams, "ACK");
+        let answer = lab.expect(Side::Carrier, "200");
+        assert!(
+            answer.body().contains("a=inactive")
+                || answer.body().contains("a=recvonly")
+                || answer.body().contains("a=sendonly"),
+            "{}",
+            answer.body()
+        );
+        let ack = carrier.ack("");
+        lab.from(Side::Carrier, &ack);
+        let resume = carrier.request(
+            "INVITE",
+            "",
+            &carrier_sdp(40000, "").replace("22 1", "22 3"),
+        );
+        lab.from(Side::Carrier, &resume);
+        lab.expect(Side::Carrier, "100");
+        let at_teams = lab.expect(Side::Teams, "INVITE");
+        assert!(!at_teams.body().contains("inactive"), "{}", at_teams.body());
+        lab.from(
+            Side::Teams,
+            &at_teams.response(
+                "200 OK",
+                "",
+                "CONTACT: <sip:api-du-a-euwe.pstnhub.microsoft.com:443>\r\n",
+                &teams_sdp(50000, 'T', ""),
+            ),
+        );
+        lab.expect(Side::Teams, "ACK");
+        lab.expect(Side::Carrier, "200");
+        let ack = carrier.ack("");
+        lab.from(Side::Carrier, &ack);
+        let bye = carrier.request("BYE", "", "");
+        lab.from(Side::Carrier, &bye);
+        lab.expect(Side::Carrier, "200");
+        lab.expect(Side::Teams, "BYE");
+        lab.nothing_left();
+    }
+}
+
+#[test]
+fn a_refresh_of_the_carrier_ends_at_the_box() {
+    // INV-19
+    let mut lab = Lab::new();
+    let (_, mut carrier) = talking_from_teams(&mut lab);
+    let refresh = carrier.request("INVITE", "", &carrier_sdp(40000, ""));
+    lab.from(Side::Carrier, &refresh);
+    lab.expect(Side::Carrier, "100");
+    lab.expect(Side::Carrier, "200");
+    lab.quiet(Side::Teams);
+    let ack = carrier.ack("");
+    lab.from(Side::Carrier, &ack);
+    let bye = carrier.request("BYE", "", "");
+    lab.from(Side::Carrier, &bye);
+    lab.nothing_left();
+}
+
+#[test]
+fn early_media_of_teams_is_passed_on_only_when_it_flows() {
+    // INV-17
+    let mut lab = Lab::new();
+    let (_, invite) = lab.carrier_calls("", &carrier_sdp(40000, ""));
+    lab.from(
+        Side::Teams,
+        &invite.response("183 Session Progress", "t9", "", &teams_sdp(50000, 'T', "")),
+    );
+    lab.expect(Side::Carrier, "180");
+    let stream = lab.media.iter().find_map(|command| match command {
+        media_api::Command::Put(spec) if spec.receive.is_some() => Some(spec.id),
+        _ => None,
+    });
+    let stream = stream.expect("the Teams side's stream stands before any answer");
+    lab.input(call::Input::Media(media_api::Event::RtpStarted {
+        id: stream,
+    }));
+    let early = lab.expect(Side::Carrier, "183");
+    assert!(early.body().contains("m=audio"));
+    // 180 after 183, and another fork answers (INV-16).
+    lab.from(Side::Teams, &invite.response("180 Ringing", "t7", "", ""));
+    lab.expect(Side::Carrier, "180");
+    lab.from(Side::Teams, &invite.response("200 OK", "t5", "CONTACT: <sip:a.pstnhub.microsoft.com:443>\r\nRECORD-ROUTE: <sip:sip-du-a-eu.pstnhub.microsoft.com:5061;transport=tls;lr>\r\n", &teams_sdp(50002, 'U', "")));
+    lab.expect(Side::Teams, "ACK");
+    let ok = lab.expect(Side::Carrier, "200");
+    // A second fork answers as well: acknowledged and ended.
+    lab.from(Side::Teams, &invite.response("200 OK", "t6", "CONTACT: <sip:a.pstnhub.microsoft.com:443>\r\nRECORD-ROUTE: <sip:sip-du-a-eu.pstnhub.microsoft.com:5061;transport=tls;lr>\r\n", &teams_sdp(50004, 'V', "")));
+    let ack = lab.expect(Side::Teams, "ACK");
+    assert_eq!(ack.tag("To").as_deref(), Some("t6"));
+    let bye = lab.expect(Side::Teams, "BYE");
+    assert_eq!(bye.tag("To").as_deref(), Some("t6"));
+    lab.from(Side::Teams, &bye.response("200 OK", "", "", ""));
+    let mut carrier = Party::calling(Side::Carrier, &ok);
+    let ack = carrier.ack("");
+    lab.from(Side::Carrier, &ack);
+    let bye = carrier.request("BYE", "", "");
+    lab.from(Side::Carrier, &bye);
+    lab.expect(Side::Carrier, "200");
+    lab.expect(Side::Teams, "BYE");
+    lab.nothing_left();
+}
+
+#[test]
+fn a_silent_trunk_still_rings_for_teams_before_eight_seconds() {
+    // INV-11
+    let mut lab = Lab::new();
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));
+    lab.from(Side::Carrier, &invite.response("100 Trying", "", "", ""));
+    lab.quiet(Side::Teams);
+    lab.pass(Duration::from_secs(8));
+    lab.expect(Side::Teams, "18");
+}
+
+#[test]
+fn a_carrier_without_an_offer_gets_one_and_teams_gets_one_too() {
+    // INV-05
+    let mut lab = Lab::new();
+    let (_, invite) = lab.carrier_calls("", "");
+    assert!(invite.body().contains("m=audio"), "INV-05");
+    lab.from(Side::Teams, &invite.response("200 OK", "t1", "CONTACT: <sip:a.pstnhub.microsoft.com:443>\r\nRECORD-ROUTE: <sip:sip-du-a-eu.pstnhub.microsoft.com:5061;transport=tls;lr>\r\n", &teams_sdp(50000, 'T', "")));
+    lab.expect(Side::Teams, "ACK");
+    let ok = lab.expect(Side::Carrier, "200");
+    assert!(ok.body().contains("m=audio"));
+    let mut carrier = Party::calling(Side::Carrier, &ok);
+    let ack = carrier.ack(&carrier_sdp(40000, ""));
+    lab.from(Side::Carrier, &ack);
+    let bye = carrier.request("BYE", "", "");
+    lab.from(Side::Carrier, &bye);
+    lab.expect(Side::Carrier, "200");
+    lab.nothing_left();
+}
+
+#[test]
+fn strangers_hear_nothing() {
+    // SIG-03
+    let mut lab = Lab::new();
+    let message = sip::message::Message::parse(bytes::Bytes::from(kit::carrier_invite("", "")))
+        .expect("parses");
+    let source = sip::transport::Source {
+        flow: sip::transport::FlowId(1),
+        listener: sip::transport::ListenerId(0),
+        transport: sip::transport::Transport::Udp,
+        local: "127.0.0.1:5060".parse().expect("an address"),
+        remote: "127.0.0.10:5070".parse().expect("an address"),
+        tls: None,
+    };
+    lab.input(call::Input::Sip { message, source });
+    lab.quiet(Side::Carrier);
+    lab.quiet(Side::Teams);
+    assert!(lab.events.iter().any(|e| matches!(
+        e,
+        Event::TurnedAway {
+            reason: call::api::TurnedAway::Stranger,
+            ..
+        }
+    )));
+}
