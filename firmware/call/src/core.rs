@@ -12,7 +12,7 @@ use embassy_time::Instant;
 use sip::message::Message;
 use sip::resolve::{Answer, Cause, Question};
 use sip::transaction::{self, ClientId};
-use sip::transport::{Source, Target};
+use sip::transport::{FlowId, Source, Target};
 
 use crate::api::{self, CallId, CallView, Census, Command};
 use crate::call::{Call, MAX_LEGS};
@@ -46,6 +46,8 @@ pub enum Input {
         /// The client transaction that it belonged to.
         client: ClientId,
     },
+    /// A connection has closed.
+    FlowClosed(FlowId),
     /// The answer to an [`Output::Resolve`].
     Dns {
         /// The question.
@@ -135,6 +137,11 @@ impl Core {
             }
             Input::TransportFailed { client } => {
                 self.desk.transport_failed(now, client);
+            }
+            Input::FlowClosed(flow) => {
+                self.desk
+                    .layer
+                    .handle(now.instant, transaction::Input::FlowClosed(flow));
             }
             Input::Dns { question, answer } => self.desk.resolved(now, &question, answer),
             Input::Media(event) => self.media(now, event),
