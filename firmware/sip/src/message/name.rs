@@ -189,7 +189,7 @@ impl Key {
 
 /// Slots of the table: a power of two, thinly filled.
 const SLOTS: usize = 512;
-const TABLE: [Option<(Key, Code)>; SLOTS] = table();
+static TABLE: [Option<(Key, Code)>; SLOTS] = table();
 
 impl<'a> Name<'a> {
     /// The name spelt so, in any case, long or compact.
