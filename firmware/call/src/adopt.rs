@@ -61,7 +61,7 @@ impl Call {
             id: image.id,
             snapshot: Arc::clone(&desk.snapshot),
             legs: vec![first, second],
-            stage: Stage::Talking(Talking::new([LegNo(0), LegNo(1)])),
+            stage: Stage::Talking(Talking::boxed([LegNo(0), LegNo(1)])),
             record: Record {
                 caller: image.caller,
                 called: image.called,
@@ -121,6 +121,7 @@ impl Leg {
             wire,
             stream,
             state,
+            invites: Vec::new(),
         })
     }
 }

@@ -39,12 +39,12 @@ pub(crate) struct Talking {
 }
 
 impl Talking {
-    pub(crate) const fn new(pair: [LegNo; 2]) -> Self {
-        Self {
+    pub(crate) fn boxed(pair: [LegNo; 2]) -> Box<Self> {
+        Box::new(Self {
             pair,
             exchange: None,
             transfer: None,
-        }
+        })
     }
 
     /// The other one of the pair, if `leg` is in it.
@@ -72,7 +72,7 @@ pub(crate) enum Stage {
     /// Somebody who answers is being looked for.
     Setup(Box<Setup>),
     /// Two parties hear each other.
-    Talking(Talking),
+    Talking(Box<Talking>),
     /// Every leg has been told goodbye; dropped at `until` if one never ends.
     Ending {
         /// When patience ends.
@@ -177,9 +177,10 @@ impl Call {
     /// End the call: every leg is told goodbye in the way that fits its state.
     pub(crate) fn finish(&mut self, desk: &mut Desk, now: Now, parting: &Parting, ending: Ending) {
         let status = parting.status();
-        self.record
+        self.record.ending = self
+            .record
             .ending
-            .get_or_insert((ending, status.map(|s| s.code())));
+            .or_else(|| Some((ending, status.map(StatusCode::code))));
         for leg in &mut self.legs {
             leg.part(desk, now, parting);
         }
@@ -286,9 +287,7 @@ impl Call {
             stage: match &self.stage {
                 Stage::Setup(setup) if setup.is_ringing() => api::Stage::Ringing,
                 Stage::Setup(_) => api::Stage::Routing,
-                Stage::Talking(Talking {
-                    transfer: Some(_), ..
-                }) => api::Stage::Transferring,
+                Stage::Talking(talking) if talking.transfer.is_some() => api::Stage::Transferring,
                 Stage::Talking(_) => api::Stage::Talking,
                 Stage::Ending { .. } => api::Stage::Ending,
             },

@@ -252,7 +252,7 @@ impl Core {
                 source,
             } => self.receive(now, id, request, source),
             E::Cancelled { invite, request } => {
-                self.to_invite(
+                self.tell_invite(
                     now,
                     invite,
                     LegInput::Cancelled {
@@ -260,17 +260,9 @@ impl Core {
                     },
                 );
             }
-            E::Acked {
-                invite,
-                ack,
-                source: _,
-            } => self.to_invite(now, invite, LegInput::Acked(ack)),
-            E::AckMissing { invite } => self.to_invite(now, invite, LegInput::AckMissing),
-            E::Response {
-                id,
-                response,
-                source,
-            } => {
+            E::Acked { invite, ack, .. } => self.tell_invite(now, invite, LegInput::Acked(ack)),
+            E::AckMissing { invite } => self.tell_invite(now, invite, LegInput::AckMissing),
+            E::Response { id, response, .. } => {
                 self.desk.courier.heard(id);
                 if let Some(owner) = self.desk.owner_of(id) {
                     self.deliver(
@@ -279,7 +271,6 @@ impl Core {
                         LegInput::Response {
                             client: id,
                             response,
-                            source,
                         },
                     );
                 }
@@ -305,7 +296,7 @@ impl Core {
         }
     }
 
-    fn to_invite(&mut self, now: Now, invite: transaction::ServerId, input: LegInput) {
+    fn tell_invite(&mut self, now: Now, invite: transaction::ServerId, input: LegInput) {
         if let Some(LegRef { call, leg }) = self.desk.leg_of_invite(invite) {
             self.deliver(now, Owner::Leg(call, leg), input);
         }

@@ -425,13 +425,6 @@ impl Courier {
         self.trips.remove(&id);
         Last::Yes
     }
-
-    /// The request is no longer wanted; if it waits for a name it never goes out.
-    pub(crate) fn forget(&mut self, id: ClientId) {
-        self.waiting.retain(
-            |_, parcel| !matches!(parcel, Parcel::Request { id: waiting, .. } if *waiting == id),
-        );
-    }
 }
 
 /// No address to send to.

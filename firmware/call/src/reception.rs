@@ -200,9 +200,8 @@ impl Core {
             return self.replacing(now, id, request, trunk, &replaces);
         }
         let snapshot = std::sync::Arc::clone(&self.desk().snapshot);
-        let attempt = match Attempt::read(&snapshot, trunk, request) {
-            Ok(attempt) => attempt,
-            Err(_) => return self.refuse(now, id, request, StatusCode::ADDRESS_INCOMPLETE),
+        let Ok(attempt) = Attempt::read(&snapshot, trunk, request) else {
+            return self.refuse(now, id, request, StatusCode::ADDRESS_INCOMPLETE);
         };
         let call = self.desk().new_call();
         self.desk().tell(Event::Started {
@@ -225,19 +224,16 @@ impl Core {
                 );
             }
         };
-        let ticket = match self.desk().limits.admit(&snapshot, &decision, now.instant) {
-            Ok(ticket) => ticket,
-            Err(_) => {
-                let limit = crate::api::Ending::LimitReached;
-                return self.stillborn(
-                    now,
-                    id,
-                    request,
-                    call,
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    limit,
-                );
-            }
+        let Ok(ticket) = self.desk().limits.admit(&snapshot, &decision, now.instant) else {
+            let limit = crate::api::Ending::LimitReached;
+            return self.stillborn(
+                now,
+                id,
+                request,
+                call,
+                StatusCode::SERVICE_UNAVAILABLE,
+                limit,
+            );
         };
         let leg = match self.incoming_leg(now, id, request, trunk, call, LegNo(0)) {
             Ok(leg) => leg,
@@ -327,6 +323,7 @@ impl Core {
             wire,
             stream,
             state: State::Incoming(Box::new(incoming)),
+            invites: vec![id],
         })
     }
 

@@ -334,7 +334,7 @@ impl Call {
             return self.finish(desk, now, &parting, cause.ending());
         }
         self.record.answered = Some(now.instant);
-        self.stage = Stage::Talking(Talking::new([caller, from]));
+        self.stage = Stage::Talking(Talking::boxed([caller, from]));
         self.join(desk, caller, from);
         desk.tell(Event::Answered { call: id });
         self.journal(desk);

@@ -42,8 +42,8 @@ enum State {
     /// The new party is being called.
     Calling {
         attempt: Option<LegNo>,
-        hunt: Hunt,
-        back: Option<Referral>,
+        hunt: Box<Hunt>,
+        back: Option<Box<Referral>>,
         early: bool,
         until: Instant,
     },
@@ -69,7 +69,13 @@ impl Transfer {
 
 impl Call {
     /// A REFER of the party of `from`.
-    pub(crate) fn transfer(&mut self, desk: &mut Desk, now: Now, from: LegNo, referral: Referral) {
+    pub(crate) fn transfer(
+        &mut self,
+        desk: &mut Desk,
+        now: Now,
+        from: LegNo,
+        referral: Box<Referral>,
+    ) {
         let Stage::Talking(talking) = &self.stage else {
             return;
         };
@@ -106,7 +112,7 @@ impl Call {
             let until = now.instant + RINGING_LIMIT;
             let state = State::Calling {
                 attempt: None,
-                hunt,
+                hunt: Box::new(hunt),
                 back,
                 early: false,
                 until,
@@ -127,8 +133,8 @@ impl Call {
         now: Now,
         from: LegNo,
         kept: LegNo,
-        referral: Referral,
-    ) -> Option<(Hunt, Option<Referral>)> {
+        referral: Box<Referral>,
+    ) -> Option<(Hunt, Option<Box<Referral>>)> {
         let number = if self.legs.first().is_some_and(|leg| leg.no == kept) {
             self.record.caller.clone()
         } else {
@@ -143,7 +149,7 @@ impl Call {
         let dialled = referral
             .target
             .telephone()
-            .or(referral.target.user())
+            .or_else(|| referral.target.user())
             .unwrap_or_default()
             .to_owned();
         let attempt = Attempt::new(&self.snapshot, trunk, &dialled, caller);

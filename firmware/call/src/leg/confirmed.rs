@@ -26,7 +26,6 @@ const OFFER_PATIENCE: Duration = Duration::from_secs(30);
 /// A 2xx of ours that has no ACK yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unacknowledged {
-    pub(crate) server: ServerId,
     /// The ACK carries the answer to our offer.
     pub(crate) answer_due: bool,
 }
@@ -275,10 +274,7 @@ impl Leg {
         desk.respond(now, theirs.server, reply.body(SDP, body.clone()).finish());
         if method == Method::Invite {
             let answer_due = answer_due == AnswerDue::Yes;
-            confirmed.unacknowledged = Some(Unacknowledged {
-                server: theirs.server,
-                answer_due,
-            });
+            confirmed.unacknowledged = Some(Unacknowledged { answer_due });
         }
         self.stream.install_again(desk);
     }
@@ -377,7 +373,7 @@ impl Leg {
                     if confirmed.referred.is_none() && confirmed.subscription.is_none() =>
                 {
                     confirmed.referred = Some((id, request.clone()));
-                    vec![LegEvent::Transfer(referral)]
+                    vec![LegEvent::Transfer(Box::new(referral))]
                 }
                 Ok(_) => {
                     desk.answer(now, id, request, StatusCode::REQUEST_PENDING, &self.wire);
@@ -449,6 +445,10 @@ impl Leg {
         if confirmed.ours.is_some() {
             desk.answer(now, id, request, StatusCode::REQUEST_PENDING, &self.wire);
             return Vec::new();
+        }
+        if request.method() == Method::Invite {
+            desk.enlist_invite(id, self.call, self.no);
+            self.invites.push(id);
         }
         confirmed.theirs = Some(Theirs {
             server: id,

@@ -159,13 +159,9 @@ impl Leg {
             return Ok(());
         };
         let Incoming {
-            server,
-            dialog,
-            delayed,
-            ..
+            dialog, delayed, ..
         } = *incoming;
         let awaiting = Some(super::confirmed::Unacknowledged {
-            server,
             answer_due: delayed == Delayed::Yes,
         });
         self.state = State::Confirmed(Box::new(Confirmed::new(dialog, timer, awaiting)));

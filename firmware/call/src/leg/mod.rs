@@ -59,7 +59,6 @@ pub(crate) enum LegInput {
     Response {
         client: ClientId,
         response: Response,
-        source: Source,
     },
     /// No final response in time.
     TimedOut { client: ClientId },
@@ -88,7 +87,7 @@ pub(crate) enum LegEvent {
     /// The party has refused an offer of ours; the session is as before.
     OfferRefused(StatusCode),
     /// The party wants to be replaced; [`Leg::accept_transfer`] or [`Leg::refuse_transfer`] must follow.
-    Transfer(Referral),
+    Transfer(Box<Referral>),
     /// The party has hung up.
     Parted { reason: Option<Bytes> },
     /// The party is gone without a word; the leg has ended.
@@ -193,6 +192,8 @@ pub(crate) struct Leg {
     pub(crate) wire: wire::Wire,
     pub(crate) stream: stream::Stream,
     pub(crate) state: State,
+    /// INVITEs of the party whose ACK or CANCEL is this leg's to hear.
+    pub(crate) invites: Vec<ServerId>,
 }
 
 impl Leg {
@@ -247,11 +248,31 @@ impl Leg {
     pub(crate) fn abandon(&mut self, desk: &mut Desk, now: Now) {
         self.stream.release(desk, now);
         desk.forget_tag(&self.wire.local_tag);
+        for invite in self.invites.drain(..) {
+            desk.forget_invite(invite);
+        }
         self.state = State::Ended;
     }
 
     /// An input of the layer below, for this leg.
     pub(crate) fn hear(&mut self, desk: &mut Desk, now: Now, input: LegInput) -> Vec<LegEvent> {
+        if let LegInput::Request {
+            id,
+            request,
+            source,
+        } = &input
+        {
+            // INV-10: from any address of the trunk, over any connection; from another trunk it is nobody's.
+            let sources = &self.wire.trunk().sources;
+            if !sources
+                .iter()
+                .any(|network| network.contains(source.remote.ip()))
+            {
+                let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+                desk.answer(now, *id, request, status, &self.wire);
+                return Vec::new();
+            }
+        }
         match self.state {
             State::Incoming(_) => self.hear_incoming(desk, now, input),
             State::Outgoing(_) => self.hear_outgoing(desk, now, input),
@@ -310,6 +331,9 @@ impl Leg {
 
     /// Go to another call under another number; what is left behind has ended.
     pub(crate) fn move_to(&mut self, desk: &mut Desk, call: CallId, no: LegNo) -> Self {
+        for invite in &self.invites {
+            desk.enlist_invite(*invite, call, no);
+        }
         let wire = self.wire.clone();
         let state = std::mem::replace(&mut self.state, State::Ended);
         let stream = self.stream.take();
@@ -322,6 +346,7 @@ impl Leg {
             wire,
             stream,
             state,
+            invites: std::mem::take(&mut self.invites),
         }
     }
 

@@ -145,6 +145,7 @@ impl Leg {
             wire,
             stream,
             state: State::Outgoing(Box::new(outgoing)),
+            invites: Vec::new(),
         })
     }
 
@@ -208,8 +209,11 @@ impl Leg {
                 description: None,
             }];
         };
-        if !outgoing.early.contains_key(&tag) && outgoing.early.len() < MAX_EARLY {
-            if let Ok(dialog) = Dialog::client(&outgoing.invite, response) {
+        if !outgoing.early.contains_key(&tag)
+            && outgoing.early.len() < MAX_EARLY
+            && let Ok(dialog) = Dialog::client(&outgoing.invite, response)
+        {
+            {
                 outgoing.early.insert(
                     tag.clone(),
                     Early {

@@ -3,7 +3,11 @@
 //! The peers build and read their messages as text, with nothing of the firmware's SIP code, so that a mistake of the
 //! stack is not made twice. Everything that the core sends lands in `sent`; a test takes it from there with
 //! [`Lab::expect`], which prints the whole dialogue when something else came.
-#![allow(dead_code, reason = "each test file uses a part of the kit")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of the kit, as a module of its own"
+)]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
