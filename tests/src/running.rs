@@ -150,6 +150,12 @@ impl Running {
             .expect("control answers");
     }
 
+    /// The number of the process that watches over the two.
+    #[must_use]
+    pub fn supervisor(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// The number of a process.
     ///
     /// # Panics
@@ -205,9 +211,8 @@ impl Drop for Running {
                 lines[lines.len().saturating_sub(SHOWN)..].join("\n")
             );
         }
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         // Gone already: then there is nothing to end.
-        let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+        let _ = kill_process(self.supervisor(), Signal::TERM);
         let until = Instant::now() + END;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > until {

@@ -17,7 +17,7 @@ const LONGEST_TEST: usize = 900;
 const HEADER_LINES: std::ops::RangeInclusive<usize> = 3..=30;
 
 /// Where `unsafe` may stand: system calls, and SIMD beside its scalar twin.
-const UNSAFE_PLACES: [&str; 9] = [
+const UNSAFE_PLACES: [&str; 10] = [
     "board/src/linux/",
     "board/src/host/sys.rs",
     "board/src/shm.rs",
@@ -28,6 +28,7 @@ const UNSAFE_PLACES: [&str; 9] = [
     // A global allocator that counts cannot be written without.
     "media-dsp/tests/no_allocation.rs",
     "firmware/sip/tests/allocations.rs",
+    "firmware/pipeline/tests/no_allocation.rs",
 ];
 
 /// Crates that never ask the time, open a file or a socket, or start a thread; clippy holds each to it.
@@ -101,7 +102,8 @@ fn every_file_begins_with_its_purpose() {
             .take_while(|line| line.starts_with("//!"))
             .count();
         let is_tour = source.name.ends_with("src/lib.rs");
-        if !HEADER_LINES.contains(&header) && !(is_tour && header > 3) {
+        let fits = HEADER_LINES.contains(&header) || (is_tour && header > 3);
+        if !fits {
             wrong.push(format!("{}: {header} lines", source.name));
         }
     }

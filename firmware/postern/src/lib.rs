@@ -8,6 +8,7 @@
 pub mod cli;
 mod clock;
 pub mod configuration;
+pub mod control;
 pub mod journal;
 pub mod log;
 pub mod media_link;

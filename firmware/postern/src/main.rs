@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use postern::cli::{self, Command};
 use postern::configuration::Configuration;
 use postern::run_dir::RunDir;
-use postern::{log, status, supervise};
+use postern::{control, log, status, supervise};
 
 /// The arguments or the configuration are wrong.
 const WRONG: u8 = 2;
@@ -47,10 +47,16 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         }
         Command::Run(arguments) => {
             log::start();
+            // Rather told at once than in the log of a process that starts again and again.
+            Configuration::load(&arguments.config, None)?;
             supervise::run(&arguments)?;
         }
         Command::Check { file } => return Ok(check(&file)),
-        Command::Control(_) | Command::Media { .. } | Command::Explain(_) => {
+        Command::Control(arguments) => {
+            log::start();
+            control::run(&arguments)?;
+        }
+        Command::Media { .. } | Command::Explain(_) => {
             return Err("not in this build".into());
         }
     }

@@ -63,6 +63,12 @@ impl MediaLink {
         Self { outgoing, news }
     }
 
+    /// Whether media is there.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.outgoing.up.get()
+    }
+
     /// Gives a command, if media is there to take it.
     pub fn send(&self, command: &Command) {
         if !self.outgoing.up.get() {

@@ -1,0 +1,327 @@
+//! The control process: drives `call::Core` with what happens, and does what it says.
+//!
+//! ```text
+//! network, media, resolver, clock, questions, signals ──► Core::handle ──► outputs ──► journal, then network, media, resolver
+//! ```
+//!
+//! One thread and one loop: everything about calls happens in an order that a trace could tell. A batch of inputs is worked
+//! off before its outputs leave, and what they must remember is in the journal by then. TLS handshakes, DNS and whatever
+//! else may take long run on threads aside.
+//!
+//! Not here: any decision about a call.
+
+mod door;
+mod questions;
+mod tell;
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use call::journal::{Record, standing};
+use call::{Core, Input, Now, Output};
+use ring::rand::{SecureRandom, SystemRandom};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Handle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::cli;
+use crate::clock;
+use crate::configuration::Configuration;
+use crate::journal::Journal;
+use crate::media_link::{MediaLink, News};
+use crate::net::{Event, Limits, Network};
+use crate::resolver::Resolver;
+use crate::run_dir::RunDir;
+use crate::strangers;
+use crate::supervise;
+use crate::tls::Store;
+
+use door::Question;
+
+/// News of media taken in one turn.
+const NEWS: usize = 64;
+/// Answers of the resolver taken in one turn.
+const ANSWERS: usize = 64;
+/// Questions that wait.
+const QUESTIONS: usize = 16;
+/// A journal so much longer than when it was last rewritten is rewritten.
+const JOURNAL_GROWTH: u64 = 16 * 1024 * 1024;
+/// From the signal to the end: what is on its way may still leave.
+const ENDING_TIME: Duration = Duration::from_millis(300);
+/// Nothing is due: look again then.
+const FAR: Duration = Duration::from_secs(3600);
+
+/// Runs control until it is told to end.
+///
+/// # Errors
+/// Where the configuration is wrong at the start, or the run directory cannot be used. Later faults are logged and lived with.
+pub fn run(arguments: &cli::Control) -> Result<(), Box<dyn Error>> {
+    supervise::end_with_supervisor()?;
+    let run = RunDir::at(&arguments.run)?;
+    let configuration = Configuration::load(&arguments.config, None)?;
+    let journal = arguments.journal.clone().unwrap_or_else(|| run.journal());
+    raise_descriptors();
+    let aside = Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("aside")
+        .enable_all()
+        .build()?;
+    let here = Builder::new_current_thread().enable_all().build()?;
+    let outcome = LocalSet::new().block_on(&here, async {
+        let mut control = Control::start(
+            arguments.config.clone(),
+            &run,
+            configuration,
+            &journal,
+            aside.handle(),
+        )?;
+        run.announce("control")?;
+        control.run().await
+    });
+    // A resolver that waits for an answer is not waited for.
+    aside.shutdown_background();
+    Ok(outcome?)
+}
+
+struct Control {
+    core: Core,
+    network: Network,
+    media: MediaLink,
+    resolver: Resolver,
+    journal: Journal,
+    /// The journal's length after it was last rewritten.
+    rewritten: u64,
+    questions: mpsc::Receiver<Question>,
+    file: PathBuf,
+    store: Arc<Store>,
+    outputs: Vec<Output>,
+}
+
+impl Control {
+    fn start(
+        file: PathBuf,
+        run: &RunDir,
+        configuration: Configuration,
+        journal: &Path,
+        aside: &Handle,
+    ) -> io::Result<Self> {
+        let mut network = Network::new(aside.clone(), Limits::default());
+        for error in network.apply(configuration.plan()) {
+            tracing::error!("{error}");
+        }
+        let mut core = Core::new(Arc::clone(configuration.snapshot()), seed()?, now());
+        let (mut journal, records) = Journal::open(journal)?;
+        let images = standing(records);
+        tracing::info!(calls = images.len(), "calls remembered");
+        core.handle(now(), Input::Restore(images));
+        journal.replace(&records_of(&core))?;
+
+        let listener = run.listen(&run.control_socket())?;
+        let (ask, questions) = mpsc::channel(QUESTIONS);
+        tokio::task::spawn_local(door::serve(
+            tokio::net::UnixListener::from_std(listener)?,
+            ask,
+        ));
+        let mut control = Self {
+            rewritten: journal.length(),
+            core,
+            network,
+            media: MediaLink::start(run.media_socket()),
+            resolver: Resolver::new(&configuration.snapshot().dns, aside.clone()),
+            journal,
+            questions,
+            file,
+            store: Arc::clone(configuration.store()),
+            outputs: Vec::new(),
+        };
+        control.collect();
+        control.carry_out();
+        Ok(control)
+    }
+
+    async fn run(&mut self) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut reload = signal(SignalKind::hangup())?;
+        let mut timer = pin!(sleep_until(Instant::now()));
+        let mut armed = None;
+        let mut ending = None;
+        let mut events = Vec::new();
+        let mut news = Vec::new();
+        let mut answers = Vec::new();
+        tracing::info!("control is ready");
+        loop {
+            let due = self.core.deadline();
+            if armed != Some(due) {
+                timer
+                    .as_mut()
+                    .reset(due.map_or_else(|| Instant::now() + FAR, clock::to_tokio));
+                armed = Some(due);
+            }
+            // In this order: what comes seldom is never starved by what comes always.
+            tokio::select! {
+                biased;
+                _ = terminate.recv(), if ending.is_none() => ending = Some(self.end()),
+                _ = interrupt.recv(), if ending.is_none() => ending = Some(self.end()),
+                () = sleep_until(ending.unwrap_or_else(Instant::now)), if ending.is_some() => return Ok(()),
+                _ = reload.recv() => self.reload(),
+                () = &mut timer => {
+                    armed = None;
+                    self.input(Input::Wake);
+                }
+                () = self.media.next(&mut news, NEWS) => for news in news.drain(..) {
+                    self.input(match news {
+                        News::Up => Input::MediaUp,
+                        News::Down => Input::MediaDown,
+                        News::Event(event) => Input::Media(event),
+                    });
+                },
+                () = self.resolver.next(&mut answers, ANSWERS) => for (question, answer) in answers.drain(..) {
+                    self.input(Input::Dns { question, answer });
+                },
+                Some(question) = self.questions.recv() => self.answer(question),
+                () = self.network.next(&mut events) => for event in events.drain(..) {
+                    self.happened(event);
+                },
+            }
+            self.carry_out();
+        }
+    }
+
+    fn happened(&mut self, event: Event) {
+        match event {
+            Event::Message { message, source } => self.input(Input::Sip { message, source }),
+            Event::Failed {
+                client: Some(client),
+                ..
+            } => self.input(Input::TransportFailed { client }),
+            // A response that did not leave: its transaction resends it or gives up by itself.
+            Event::Failed { client: None, .. } => {}
+            Event::Closed(flow) => self.input(Input::FlowClosed(flow)),
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.core.handle(now(), input);
+        self.collect();
+    }
+
+    /// Takes what the core wants done. Only this much happens between two inputs.
+    fn collect(&mut self) {
+        while let Some(output) = self.core.poll() {
+            match output {
+                Output::Journal(record) => self.journal.append(&record),
+                output => self.outputs.push(output),
+            }
+        }
+    }
+
+    /// Does it, after it is remembered.
+    fn carry_out(&mut self) {
+        if let Err(error) = self.journal.write() {
+            strangers!(error, %error, "the journal cannot be written; calls would not outlive control");
+        }
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
+            match output {
+                Output::Transmit {
+                    target,
+                    bytes,
+                    client,
+                } => self.network.send(&target, bytes, client),
+                Output::Resolve(question) => self.resolver.ask(question),
+                Output::Media(command) => self.media.send(&command),
+                Output::Event(event) => tell::tell(&event),
+                // Taken out when collected.
+                Output::Journal(record) => self.journal.append(&record),
+            }
+        }
+        self.outputs = outputs;
+        if self.journal.length() > self.rewritten + JOURNAL_GROWTH {
+            self.forget();
+        }
+    }
+
+    /// Rewrites the journal with the calls that are.
+    fn forget(&mut self) {
+        if let Err(error) = self.journal.replace(&records_of(&self.core)) {
+            strangers!(error, %error, "the journal cannot be rewritten");
+        }
+        self.rewritten = self.journal.length();
+    }
+
+    /// Reads the configuration again. One with faults changes nothing.
+    fn reload(&mut self) {
+        let configuration = match Configuration::load(&self.file, Some(&self.store)) {
+            Ok(configuration) => configuration,
+            Err(error) => return tracing::error!("the configuration stays as it was:\n{error}"),
+        };
+        self.store = Arc::clone(configuration.store());
+        for error in self.network.apply(configuration.plan()) {
+            tracing::error!("{error}");
+        }
+        self.resolver.configure(&configuration.snapshot().dns);
+        self.input(Input::Config(Arc::clone(configuration.snapshot())));
+        tracing::info!("a new configuration is in force");
+    }
+
+    /// Takes no new calls; those that are stay, with media and in the journal, for the next control.
+    fn end(&mut self) -> Instant {
+        tracing::info!("control ends");
+        self.input(Input::Command(call::api::Command::Drain));
+        Instant::now() + ENDING_TIME
+    }
+
+    fn answer(&mut self, question: Question) {
+        let answer = questions::answer(self, &question.line);
+        // A caller that did not wait does not want it.
+        let _ = question.answer.send(answer);
+    }
+}
+
+/// A journal that holds what the core could go on with, and nothing else.
+fn records_of(core: &Core) -> Vec<Record> {
+    core.images()
+        .into_iter()
+        .map(|image| Record::Call(Box::new(image)))
+        .collect()
+}
+
+fn now() -> Now {
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    Now {
+        instant: clock::now(),
+        wall,
+    }
+}
+
+fn seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    SystemRandom::new()
+        .fill(&mut seed)
+        .map_err(|_| io::Error::other("the system gives no random numbers"))?;
+    Ok(seed)
+}
+
+/// A connection is a descriptor: take as many as the system allows.
+fn raise_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    ) {
+        tracing::warn!(%error, "the number of open files cannot be raised");
+    }
+}
