@@ -17,7 +17,7 @@ Postern joins Microsoft Teams to SIP trunks.
   postern control --config FILE --run DIR      SIP and calls; [--journal FILE] remembers them over a restart
   postern media --run DIR                      the audio
   postern check FILE                           every fault of a configuration, with its place and cure
-  postern explain --config FILE --from TRUNK --to NUMBER [--caller NUMBER]
+  postern explain --config FILE --from TRUNK --to NUMBER [--caller NUMBER] [--json]
                                                which way a call would take, and why
   postern status --run DIR                     what the running control holds, as JSON
 
@@ -78,6 +78,18 @@ pub struct Explain {
     pub to: String,
     /// The number calling.
     pub caller: Option<String>,
+    /// For whom.
+    pub form: Form,
+}
+
+/// For whom an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// People.
+    #[default]
+    Text,
+    /// Programs.
+    Json,
 }
 
 #[derive(Default)]
@@ -88,6 +100,7 @@ struct Options {
     from: Option<String>,
     to: Option<String>,
     caller: Option<String>,
+    form: Option<Form>,
     file: Option<PathBuf>,
 }
 
@@ -109,6 +122,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
             Long("from") => options.from = Some(parser.value()?.string()?),
             Long("to") => options.to = Some(parser.value()?.string()?),
             Long("caller") => options.caller = Some(parser.value()?.string()?),
+            Long("json") => options.form = Some(Form::Json),
             Value(value) if word.is_none() => word = Some(value.string()?),
             Value(value) if options.file.is_none() => options.file = Some(value.into()),
             other => return Err(other.unexpected()),
@@ -131,6 +145,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
             from: needed(options.from.take(), "--from TRUNK")?,
             to: needed(options.to.take(), "--to NUMBER")?,
             caller: options.caller.take(),
+            form: options.form.take().unwrap_or_default(),
         }),
         Some("help") | None => Command::Help,
         Some(other) => return Err(format!("there is no command '{other}'").into()),
@@ -157,6 +172,7 @@ impl Options {
             ("--from", self.from.is_some()),
             ("--to", self.to.is_some()),
             ("--caller", self.caller.is_some()),
+            ("--json", self.form.is_some()),
             ("FILE", self.file.is_some()),
         ];
         match left.iter().find(|(_, given)| *given) {
@@ -220,9 +236,10 @@ mod tests {
             from: "probe".into(),
             to: "+12025550100".into(),
             caller: Some("+1".into()),
+            form: Form::Json,
         };
         assert_eq!(
-            asked("explain --config a.toml --from probe --to +12025550100 --caller +1"),
+            asked("explain --config a.toml --from probe --to +12025550100 --caller +1 --json"),
             Ok(Command::Explain(explain))
         );
         assert_eq!(asked(""), Ok(Command::Help));

@@ -9,8 +9,10 @@
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use postern::cli::{self, Command};
+use call::route::{self, Caller};
+use postern::cli::{self, Command, Form};
 use postern::configuration::Configuration;
 use postern::run_dir::RunDir;
 use postern::{control, log, status, supervise};
@@ -56,7 +58,8 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             log::start();
             control::run(&arguments)?;
         }
-        Command::Media { .. } | Command::Explain(_) => {
+        Command::Explain(asked) => return explain(&asked),
+        Command::Media { .. } => {
             return Err("not in this build".into());
         }
     }
@@ -78,4 +81,22 @@ fn check(file: &Path) -> ExitCode {
             ExitCode::from(WRONG)
         }
     }
+}
+
+/// Tells which way a call would take at this moment.
+fn explain(asked: &cli::Explain) -> Result<ExitCode, Box<dyn Error>> {
+    let configuration = Configuration::load(&asked.config, None)?;
+    let snapshot = configuration.snapshot();
+    let Some(trunk) = snapshot.trunk_named(&asked.from) else {
+        eprintln!("postern: there is no trunk '{}'", asked.from);
+        return Ok(ExitCode::from(WRONG));
+    };
+    let caller = Caller::numbered(asked.caller.as_deref().unwrap_or_default());
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let explanation = route::explain(snapshot, trunk, &asked.to, caller, wall);
+    match asked.form {
+        Form::Text => println!("{explanation}"),
+        Form::Json => println!("{}", serde_json::to_string(&explanation)?),
+    }
+    Ok(ExitCode::SUCCESS)
 }
