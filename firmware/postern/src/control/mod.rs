@@ -202,9 +202,9 @@ impl Control {
                 client: Some(client),
                 ..
             } => self.input(Input::TransportFailed { client }),
-            // A response that did not leave: its transaction resends it or gives up by itself. A connection that closed:
-            // what was on its way has been told of as failed, what comes next finds another way.
-            Event::Failed { client: None, .. } | Event::Closed(_) => {}
+            // A response that did not leave: its transaction resends it or gives up by itself.
+            Event::Failed { client: None, .. } => {}
+            Event::Closed(flow) => self.input(Input::FlowClosed(flow)),
         }
     }
 
