@@ -518,3 +518,188 @@ fn strangers_hear_nothing() {
         }
     )));
 }
+
+#[test]
+fn nobody_answers() {
+    let mut lab = Lab::new();
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));
+    lab.from(
+        Side::Carrier,
+        &invite.response(
+            "180 Ringing",
+            "k1",
+            "Contact: <sip:gw@127.0.0.9:5070>\r\n",
+            "",
+        ),
+    );
+    lab.expect(Side::Teams, "180");
+    lab.pass(Duration::from_secs(180));
+    let cancel = lab.expect(Side::Carrier, "CANCEL");
+    lab.expect(Side::Teams, "480");
+    lab.from(Side::Carrier, &cancel.response("200 OK", "k1", "", ""));
+    lab.from(
+        Side::Carrier,
+        &invite.response("487 Request Terminated", "k1", "", ""),
+    );
+    lab.expect(Side::Carrier, "ACK");
+    lab.nothing_left();
+    assert_eq!(ending(&lab), Some(Ending::NoAnswer));
+}
+
+#[test]
+fn a_session_is_refreshed_on_its_own_leg_and_ends_when_the_other_side_is_gone() {
+    // INV-18, INV-19: the carrier knows no session timers, so we refresh there; Teams knows them and must refresh here.
+    let mut lab = Lab::new();
+    let (_, mut carrier) = talking_from_teams(&mut lab);
+    lab.pass(Duration::from_secs(900));
+    let refresh = lab.expect(Side::Carrier, "INVITE");
+    assert!(refresh.body().contains("m=audio"));
+    lab.from(
+        Side::Carrier,
+        &refresh.response(
+            "200 OK",
+            "",
+            "Contact: <sip:gw@127.0.0.9:5070>\r\n",
+            &carrier_sdp(40000, ""),
+        ),
+    );
+    lab.expect(Side::Carrier, "ACK");
+    lab.quiet(Side::Teams);
+    // Answered once; then the carrier is silent, too, and the session ends on both sides.
+    lab.pass(Duration::from_secs(3_600));
+    let mut said: Vec<String> = lab
+        .sent
+        .iter()
+        .map(|(_, text)| text.method().to_owned())
+        .collect();
+    said.dedup();
+    assert!(said.contains(&"BYE".to_owned()), "{said:?}");
+    assert_eq!(ending(&lab), Some(Ending::Lost));
+    carrier.cseq += 1;
+    lab.nothing_left();
+}
+
+#[test]
+fn a_draining_box_refuses_calls_and_keeps_those_it_has() {
+    let mut lab = Lab::new();
+    let (mut teams, _) = talking_from_teams(&mut lab);
+    lab.input(call::Input::Command(call::api::Command::Drain));
+    let again = kit::teams_invite("", &teams_sdp(50002, 'T', ""))
+        .replace("5b1e7f0a2d", "other")
+        .replace("aa01", "aa02");
+    lab.from(Side::Teams, &again);
+    lab.expect(Side::Teams, "100");
+    lab.expect(Side::Teams, "503");
+    assert_eq!(lab.core.census().calls, 1);
+    let bye = teams.request("BYE", "", "");
+    lab.from(Side::Teams, &bye);
+    lab.expect(Side::Teams, "200");
+    lab.expect(Side::Carrier, "BYE");
+}
+
+#[test]
+fn without_a_media_plane_calls_are_refused_and_with_it_again_streams_are_told_anew() {
+    let mut lab = Lab::new();
+    let (_, _) = talking_from_teams(&mut lab);
+    lab.input(call::Input::MediaDown);
+    let again = kit::carrier_invite("", &carrier_sdp(40002, ""));
+    lab.from(Side::Carrier, &again);
+    lab.expect(Side::Carrier, "100");
+    lab.expect(Side::Carrier, "503");
+    lab.media.clear();
+    lab.input(call::Input::MediaUp);
+    let puts = lab
+        .media
+        .iter()
+        .filter(|command| matches!(command, media_api::Command::Put(_)))
+        .count();
+    let links = lab
+        .media
+        .iter()
+        .filter(|command| matches!(command, media_api::Command::Link { .. }))
+        .count();
+    assert_eq!((puts, links), (2, 1));
+}
+
+#[test]
+fn a_re_invite_that_crosses_ours_is_answered_491_and_ours_comes_again() {
+    // RFC 3261 §14.1
+    let mut lab = Lab::new();
+    let (mut teams, mut carrier) = talking_from_teams(&mut lab);
+    let hold = carrier.request(
+        "INVITE",
+        "",
+        &carrier_sdp(40000, "a=sendonly\r\n").replace("22 1", "22 2"),
+    );
+    lab.from(Side::Carrier, &hold);
+    lab.expect(Side::Carrier, "100");
+    let at_teams = lab.expect(Side::Teams, "INVITE");
+    let crossing = teams.request(
+        "INVITE",
+        "",
+        &teams_sdp(50000, 'T', "a=inactive\r\n").replace("11 1", "11 2"),
+    );
+    lab.from(Side::Teams, &crossing);
+    lab.expect(Side::Teams, "100");
+    lab.expect(Side::Teams, "491");
+    let ack = teams.ack("");
+    lab.from(Side::Teams, &ack);
+    lab.from(
+        Side::Teams,
+        &at_teams.response("491 Request Pending", "", "", ""),
+    );
+    lab.expect(Side::Teams, "ACK");
+    lab.quiet(Side::Carrier);
+    lab.pass(Duration::from_secs(5));
+    let again = lab.expect(Side::Teams, "INVITE");
+    assert!(again.body().contains("a=inactive"));
+    lab.from(
+        Side::Teams,
+        &again.response(
+            "200 OK",
+            "",
+            "CONTACT: <sip:api-du-a-euwe.pstnhub.microsoft.com:443>\r\n",
+            &teams_sdp(50000, 'T', "a=inactive\r\n"),
+        ),
+    );
+    lab.expect(Side::Teams, "ACK");
+    lab.expect(Side::Carrier, "200");
+}
+
+#[test]
+fn reliable_provisionals_are_each_legs_own() {
+    // RFC 3262, INV-07: the carrier demands PRACK, Teams never hears of it.
+    let mut lab = Lab::new();
+    let (_, invite) = lab.carrier_calls("Require: 100rel\r\n", &carrier_sdp(40000, ""));
+    assert!(!invite.text.contains("100rel"), "INV-07");
+    lab.from(Side::Teams, &invite.response("180 Ringing", "t1", "", ""));
+    let ringing = lab.expect(Side::Carrier, "180");
+    assert!(ringing.header("Require").contains("100rel"));
+    let rseq = ringing.header("RSeq").to_owned();
+    // Not acknowledged: it comes again.
+    lab.pass(Duration::from_millis(600));
+    lab.expect(Side::Carrier, "180");
+    let mut carrier = Party::calling(Side::Carrier, &ringing);
+    let prack = carrier.request("PRACK", &format!("RAck: {rseq} 1 INVITE\r\n"), "");
+    lab.from(Side::Carrier, &prack);
+    lab.expect(Side::Carrier, "200");
+    lab.pass(Duration::from_secs(4));
+    lab.quiet(Side::Carrier);
+    lab.quiet(Side::Teams);
+
+    let mut lab = Lab::new();
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));
+    let extra = "Contact: <sip:gw@127.0.0.9:5070>\r\nRequire: 100rel\r\nRSeq: 71\r\n";
+    lab.from(
+        Side::Carrier,
+        &invite.response("183 Session Progress", "k1", extra, &carrier_sdp(40000, "")),
+    );
+    let prack = lab.expect(Side::Carrier, "PRACK");
+    assert_eq!(prack.header("RAck"), "71 1 INVITE");
+    let early = lab.expect(Side::Teams, "183");
+    assert!(
+        !early.text.contains("100rel") && !early.has("RSeq"),
+        "INV-07"
+    );
+    assert!(early.body().contains("RTP/SAVP"));
+}

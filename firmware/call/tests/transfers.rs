@@ -295,3 +295,64 @@ fn a_restarted_control_goes_on_with_the_call() {
         lab.nothing_left();
     }
 }
+
+#[test]
+fn an_attended_transfer_joins_the_two_calls_of_the_box() {
+    let mut lab = Lab::new();
+    let (mut first, mut kept) = talking(&mut lab);
+    // The second call: Teams to the carrier.
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50040, 'S', ""));
+    let ok = invite.response(
+        "200 OK",
+        "k9",
+        "Contact: <sip:gw@127.0.0.9:5070>\r\n",
+        &carrier_sdp(40020, ""),
+    );
+    lab.from(Side::Carrier, &ok);
+    lab.expect(Side::Carrier, "ACK");
+    let answered = lab.expect(Side::Teams, "200");
+    let mut second = Party::calling(Side::Teams, &answered);
+    let ack = second.ack("");
+    lab.from(Side::Teams, &ack);
+    assert_eq!(lab.core.census().calls, 2);
+    let (ours, theirs) = (
+        second.remote.split(";tag=").nth(1),
+        second.local.split(";tag=").nth(1),
+    );
+    let refer_to = format!(
+        "REFER-TO: <sip:+13125550100@sip.pstnhub.microsoft.com?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>\r\n",
+        second.call_id,
+        ours.expect("a tag"),
+        theirs.expect("a tag")
+    );
+    let refer = first.request("REFER", &refer_to, "");
+    lab.from(Side::Teams, &refer);
+    lab.expect(Side::Teams, "202");
+    // In whichever order: the transferor is told 200, the second call's Teams leg is ended; no INVITE goes to Teams.
+    let (mut notified, mut ended) = (false, false);
+    while let Some(at) = lab.sent.iter().position(|(side, _)| *side == Side::Teams) {
+        let (_, text) = lab.sent.remove(at).expect("just found");
+        match text.method() {
+            "NOTIFY" => notified |= text.body().starts_with("SIP/2.0 200"),
+            "BYE" => {
+                assert_eq!(text.header("Call-ID"), second.call_id);
+                ended = true;
+            }
+            other => panic!("{other} to Teams"),
+        }
+        lab.from(Side::Teams, &text.response("200 OK", "", "", ""));
+    }
+    assert!(notified && ended);
+    let bye = first.request("BYE", "", "");
+    lab.from(Side::Teams, &bye);
+    lab.expect(Side::Teams, "200");
+    lab.quiet(Side::Carrier);
+    // The two of the carrier's side now talk to each other.
+    let bye = kept.request("BYE", "", "");
+    lab.from(Side::Carrier, &bye);
+    lab.expect(Side::Carrier, "200");
+    let bye = lab.expect(Side::Carrier, "BYE");
+    assert_eq!(bye.header("Call-ID"), invite.header("Call-ID"));
+    lab.from(Side::Carrier, &bye.response("200 OK", "", "", ""));
+    lab.nothing_left();
+}

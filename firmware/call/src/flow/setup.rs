@@ -18,9 +18,6 @@ use crate::leg::{Leg, LegEvent, LegNo, Parting};
 use crate::media::negotiate::Description;
 use crate::route::hunt::{Hunt, Next};
 
-/// RFC 3261 §16.6 timer C has the same purpose: a target may ring for this long.
-const RINGING_LIMIT: Duration = Duration::from_secs(180);
-
 /// What the caller has been told so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
@@ -110,7 +107,11 @@ impl Call {
         };
         setup.early = None;
         setup.heard = false;
-        setup.give_up = Some(now.instant + RINGING_LIMIT);
+        // RFC 3261 §16.6 timer C has the same purpose.
+        let rings_for = self.snapshot.trunk(target.trunk()).no_answer.as_secs();
+        if let Some(setup) = self.setup() {
+            setup.give_up = Some(now.instant + Duration::from_secs(rings_for.clamp(1, 3_600)));
+        }
         let offer = self.leg(caller).described().cloned();
         desk.tell(Event::Trying {
             call: id,
