@@ -23,7 +23,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::message::{HeaderError, Method, Name, NameAddr, Request, RequestBuilder, Response, Uri};
+use crate::message::{
+    HeaderError, Method, Name, NameAddr, Replaces, ReplacesScope, Request, RequestBuilder,
+    Response, Text, Uri,
+};
 
 /// More Record-Routes than any path has.
 const MAX_ROUTES: usize = 32;
@@ -201,6 +204,25 @@ impl Dialog {
             .to()
             .is_ok_and(|to| to.tag() == Some(&self.local_tag));
         call_id && from && to
+    }
+
+    /// Whether a Replaces that we received means this dialog (RFC 3891 §3): its To-tag is ours.
+    #[must_use]
+    pub fn is_meant_by(&self, replaces: &Replaces) -> bool {
+        *replaces.call_id == self.call_id
+            && *replaces.to_tag == self.local_tag
+            && *replaces.from_tag == self.remote_tag
+    }
+
+    /// The Replaces by which the peer of this dialog is asked to let somebody else take our place.
+    #[must_use]
+    pub fn replaces(&self) -> Replaces {
+        Replaces {
+            call_id: Text::from(self.call_id.as_str()),
+            to_tag: Text::from(self.remote_tag.as_str()),
+            from_tag: Text::from(self.local_tag.as_str()),
+            scope: ReplacesScope::Any,
+        }
     }
 
     /// A new request: a number higher than the last. Not for ACK.

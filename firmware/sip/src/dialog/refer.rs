@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 pub use crate::message::Replaces;
-use crate::message::{Name, Request, RequestBuilder, StatusCode, Uri};
+use crate::message::{Name, NameAddr, Request, RequestBuilder, StatusCode, Uri, UriError};
 
 /// The target of a Refer-To without its headers, and the dialog that it wants replaced, if it names one.
 #[must_use]
@@ -15,6 +15,64 @@ pub fn split(refer_to: &Uri) -> (Uri, Option<Replaces>) {
         Replaces::parse(&value).ok()
     });
     (refer_to.without_headers(), replaces)
+}
+
+/// A Refer-To that asks for a call to `target` in place of a dialog of its user (RFC 3891 §5: attended transfer).
+///
+/// # Errors
+/// The two together are longer than a URI may be.
+pub fn join(target: &Uri, replaces: &Replaces) -> Result<NameAddr, UriError> {
+    let mut text = target.without_headers().to_string();
+    text.push_str("?Replaces=");
+    for byte in replaces.to_string().bytes() {
+        // RFC 3261 §25.1 `hnv-unreserved` and `unreserved`, less what some parsers stumble over.
+        if byte.is_ascii_alphanumeric() || b"-_.!~*".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(NameAddr::new(&text.parse()?))
+}
+
+/// What a NOTIFY tells the side that sent the REFER.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// How the new call stands; `None` if the body does not say.
+    pub status: Option<StatusCode>,
+    /// Whether more follows.
+    pub subscription: Open,
+}
+
+/// Whether a subscription goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Another NOTIFY follows.
+    Yes,
+    /// This was the last.
+    No,
+}
+
+impl Progress {
+    /// Of a NOTIFY; `None` if it is of another event package.
+    #[must_use]
+    pub fn of_notify(notify: &Request) -> Option<Self> {
+        let headers = notify.headers();
+        let event = headers.event().ok().flatten()?;
+        if !event.package.eq_ignore_ascii_case("refer") {
+            return None;
+        }
+        let state = headers.subscription_state().ok().flatten()?;
+        let subscription = if state.is_terminated() {
+            Open::No
+        } else {
+            Open::Yes
+        };
+        Some(Self {
+            status: sipfrag_status(notify.body()),
+            subscription,
+        })
+    }
 }
 
 /// The subscription that an accepted REFER makes, seen from the side that was asked (RFC 3515 §2.4.4).

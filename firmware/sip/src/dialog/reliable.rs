@@ -40,7 +40,7 @@ pub struct ReliableSender {
 #[derive(Debug)]
 struct Outstanding {
     response: Response,
-    rseq: u32,
+    rack: RAck,
     resend_at: Instant,
     interval: Duration,
     give_up_at: Instant,
@@ -77,10 +77,12 @@ impl ReliableSender {
     }
 
     fn put(&mut self, now: Instant, response: Response) {
-        let rseq = response.headers().rseq().ok().flatten().unwrap_or_default();
+        let Some(rack) = rack_of(&response) else {
+            return;
+        };
         let outstanding = Outstanding {
             response,
-            rseq,
+            rack,
             resend_at: now + T1,
             interval: T1,
             give_up_at: now + T1 * 64,
@@ -94,7 +96,7 @@ impl ReliableSender {
             return Acknowledged::Nothing;
         };
         match &self.outstanding {
-            Some(outstanding) if outstanding.rseq == rack.rseq => {
+            Some(outstanding) if outstanding.rack == rack => {
                 self.outstanding = None;
                 Acknowledged::Outstanding
             }
@@ -162,18 +164,29 @@ impl ReliableReceiver {
 
     /// The PRACK for a reliable provisional; `None` for one that is repeated or out of order (RFC 3262 §4).
     pub fn prack(&mut self, dialog: &mut Dialog, response: &Response) -> Option<RequestBuilder> {
-        let headers = response.headers();
-        let rseq = headers.rseq().ok().flatten()?;
-        let cseq = headers.cseq().ok()?;
-        if self.last.is_some_and(|last| rseq != last.wrapping_add(1)) {
+        if !response.headers().require().contains("100rel") {
             return None;
         }
-        self.last = Some(rseq);
-        let rack = RAck {
-            rseq,
-            cseq: cseq.number,
-            method: cseq.method,
-        };
+        let rack = rack_of(response)?;
+        if self
+            .last
+            .is_some_and(|last| rack.rseq != last.wrapping_add(1))
+        {
+            return None;
+        }
+        self.last = Some(rack.rseq);
         Some(dialog.request(Method::Prack).header(Name::RAck, rack))
     }
+}
+
+/// What a PRACK of this response says (RFC 3262 §7.2).
+fn rack_of(response: &Response) -> Option<RAck> {
+    let headers = response.headers();
+    let rseq = headers.rseq().ok().flatten()?;
+    let cseq = headers.cseq().ok()?;
+    Some(RAck {
+        rseq,
+        cseq: cseq.number,
+        method: cseq.method,
+    })
 }

@@ -63,7 +63,7 @@ impl Plan {
         Self {
             taking,
             cancel_after,
-            reliable: number % 3 == 0,
+            reliable: number.is_multiple_of(3),
             reinvites: who(number),
             updates: who(number / 4),
             hangs_up,
