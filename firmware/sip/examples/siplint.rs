@@ -9,7 +9,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use sip::message::{HeaderError, Headers, Message, ParseError, Problem};
+use sip::message::{HeaderError, Headers, Message, ParseError, Problem, refuse};
 
 fn main() -> ExitCode {
     let mut files = std::env::args_os().skip(1).peekable();
@@ -39,12 +39,12 @@ fn lint(name: &str, mut rest: Bytes, out: &mut impl Write) -> usize {
         let message = match Message::parse(rest.clone()) {
             Ok(message) => message,
             Err(error) => {
+                let line = line + lines_before(&rest, error);
                 let _ = writeln!(
                     out,
-                    "{name}:{}: {}: answer {}",
-                    line + lines_before(&rest, error),
+                    "{name}:{line}: {}: {}",
                     error.kind,
-                    error.status()
+                    deserves(&rest, error)
                 );
                 return faults + 1;
             }
@@ -72,6 +72,14 @@ fn lines_before(bytes: &[u8], error: ParseError) -> usize {
         .iter()
         .filter(|&&byte| byte == b'\n')
         .count()
+}
+
+/// What bytes that are no message deserve.
+fn deserves(bytes: &[u8], error: ParseError) -> String {
+    match refuse(bytes, error.status()) {
+        Some(reply) => format!("answer {}", reply.status()),
+        None => "drop".to_owned(),
+    }
 }
 
 fn verdict(problems: usize) -> String {
