@@ -7,6 +7,7 @@
 //! - [`carrier`]: trunks over UDP and TCP, a registrar with digest;
 //! - [`call`]: one call of either, driven by hand or by a [`call::Script`];
 //! - [`media`]: real speech out, and the proof that the other side's speech came in;
+//! - [`runner`]: a box with its configuration and certificates in a folder of its own, and the calls of `make run`.
 //!
 //! Everything lives on loopback addresses and needs no privileges; several labs run beside each other.
 #![forbid(unsafe_code)]
@@ -18,8 +19,7 @@ mod held;
 pub mod media;
 pub mod pki;
 mod random;
-
-
+pub mod runner;
 pub mod sdp;
 pub mod sip;
 pub mod teams;
