@@ -1,4 +1,6 @@
 //! Calls between Teams and a carrier, told as dialogues in simulated time; each ends with nothing left behind.
+//!
+//! The peers speak plain text (`kit`), so that no test confirms the stack by itself. Checklist ids stand where they are held.
 
 mod kit;
 

@@ -1,4 +1,6 @@
 //! A party is replaced by another: REFER and Replaces, from Teams and from the trunk, and calls over a restart of control.
+//!
+//! Told as dialogues in simulated time like `calls`, with peers that speak plain text.
 
 mod kit;
 

@@ -5,10 +5,11 @@
 //! All forks of one INVITE are one leg; it settles on the first answer and ends the others by itself.
 //!
 //! `incoming` is the leg we were called on until we answer, `outgoing` the one we call on until it is answered, `confirmed` what both
-//! are afterwards, `wire` what stands in the headers, `stream` its packets.
+//! are afterwards, `offers` their changes in mid-call, `refer` transfers, `wire` what stands in the headers, `stream` its packets.
 
 pub(crate) mod confirmed;
 pub(crate) mod incoming;
+pub(crate) mod offers;
 pub(crate) mod outgoing;
 pub(crate) mod refer;
 pub(crate) mod stream;
