@@ -1,7 +1,9 @@
 //! What two session descriptions agree on, as the pipeline needs it.
 //!
-//! A function of the two and of the leg's policy, whoever offered: keys are the pair of lines with one tag, formats those that both name. We send
-//! with the party's payload numbers and receive with our own (RFC 3264 §6.1).
+//! A function of the two and of the leg's policy, whoever offered: keys are the pair of lines with one tag, formats those
+//! that both name. We send with the party's payload numbers and receive with our own (RFC 3264 §6.1).
+//!
+//! Not here: how the two came about (`negotiate`).
 
 use std::net::SocketAddr;
 
@@ -10,10 +12,10 @@ use media_api::{
     Direction as StreamDirection, KeyMaterial, Law, Millis, MkiRule, PayloadMap, Region, Remote,
     Rtcp, Sdes, SourceGate, StreamId, StreamSpec, Suite as StreamSuite, ToneFormat,
 };
-use serde::{Deserialize, Serialize};
-use sip::sdp::{Crypto, Direction, Encoding, Media, MediaKind, Payload, SessionDescription, Suite};
+use sip::sdp::{Address, Crypto, Direction, Lifetime, Media, MediaKind, SessionDescription, Suite};
 
-use super::negotiate::{LegPolicy, StrayMki};
+use super::description::{Description, Format};
+use super::policy::{LegPolicy, StrayMki, has_mki};
 
 /// DSCP EF (MED-11).
 const EXPEDITED: u8 = 46;
@@ -21,93 +23,27 @@ const EXPEDITED: u8 = 46;
 /// A stream that is silent for so long is told of.
 const SILENCE: Millis = Millis(30_000);
 
-/// A codec or event format without its number.
-#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
-pub struct Format {
-    name: String,
-    clock: u32,
-    channels: u8,
-}
-
-/// Names compare without case (RFC 4855 §3).
-impl PartialEq for Format {
-    fn eq(&self, other: &Self) -> bool {
-        self.name.eq_ignore_ascii_case(&other.name)
-            && self.clock == other.clock
-            && self.channels == other.channels
-    }
-}
-
-impl Format {
-    pub(crate) fn mono(name: &str, clock: u32) -> Self {
-        Self {
-            name: name.to_owned(),
-            clock,
-            channels: 1,
-        }
-    }
-
-    pub(crate) fn is(&self, name: &str, clock: u32) -> bool {
-        self.name.eq_ignore_ascii_case(name) && self.clock == clock && self.channels == 1
-    }
-
-    /// RFC 3551 table 4.
-    pub(crate) fn static_number(&self) -> Option<u8> {
-        [0, 8, 9, 13, 18].into_iter().find(|number| {
-            Encoding::of_static(*number)
-                .is_some_and(|encoding| self.is(&encoding.name, encoding.clock))
-        })
-    }
-
-    pub(crate) fn payload(&self, number: u8) -> Payload {
-        let encoding = Encoding {
-            name: self.name.clone(),
-            clock: self.clock,
-            channels: self.channels,
-        };
-        // Spec §2.4: no voice activity detection of G.729's own.
-        let parameters = self.is("G729", 8_000).then(|| "annexb=no".to_owned());
-        Payload {
-            number,
-            encoding: Some(encoding),
-            parameters,
-        }
-    }
-}
-
 /// A format with its number on one leg.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberedFormat {
     pub(crate) format: Format,
     pub(crate) number: u8,
-    pub(crate) parameters: Option<String>,
 }
 
-impl NumberedFormat {
-    pub(crate) fn payload(&self) -> Payload {
-        Payload {
-            parameters: self.parameters.clone(),
-            ..self.format.payload(self.number)
-        }
-    }
-}
-
-/// The formats of a media section that have a name.
+/// The formats of a media section that pass the box, in order.
 pub(crate) fn formats_of(media: &Media) -> Vec<NumberedFormat> {
-    let named = media.payloads().iter().filter_map(|payload| {
-        let encoding = payload.encoding.as_ref()?;
-        let format = Format {
-            name: encoding.name.clone(),
-            clock: encoding.clock,
-            channels: encoding.channels,
-        };
+    let known = media.payloads().iter().filter_map(|payload| {
         Some(NumberedFormat {
-            format,
+            format: Format::of(payload)?,
             number: payload.number,
-            parameters: payload.parameters.clone(),
         })
     });
-    named.collect()
+    known.collect()
+}
+
+/// The audio section in which a party takes part.
+pub(crate) fn is_audio(media: &Media) -> bool {
+    media.kind == MediaKind::Audio && media.port != 0
 }
 
 /// What holds on a leg.
@@ -117,45 +53,46 @@ pub(crate) struct Agreed {
     rtcp: Rtcp,
     direction: StreamDirection,
     source: SourceGate,
-    keys: Option<(Sdes, Sdes)>,
-    /// What the party sends, under our numbers.
+    keys: Option<Keys>,
+    /// What the party sends.
     incoming: Vec<NumberedFormat>,
     /// What we send, under the party's numbers.
     outgoing: Vec<NumberedFormat>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Keys {
+    receive: Sdes,
+    transmit: Sdes,
+}
+
+/// Why two descriptions are no agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Discord {
+    /// No section of audio stands in both.
+    Audio,
+    /// No address to send to.
+    Address,
+    /// No pair of keys.
+    Key,
+    /// No codec.
+    Codec,
+}
+
 impl Agreed {
-    /// `None` where a key is missing or no section of audio stands in both.
     pub(crate) fn between(
         ours: &SessionDescription,
         theirs: &SessionDescription,
         policy: &LegPolicy,
-    ) -> Option<Self> {
-        let audio = |media: &Media| media.kind == MediaKind::Audio && media.port != 0;
-        let (our, their) = ours
-            .media
-            .iter()
-            .zip(&theirs.media)
-            .find(|(our, their)| audio(our) && audio(their))?;
-        let address = theirs.address_of(their)?.ip()?;
+    ) -> Result<Self, Discord> {
+        let mut sections = ours.media.iter().zip(&theirs.media);
+        let (our, their) = sections
+            .find(|(our, their)| is_audio(our) && is_audio(their))
+            .ok_or(Discord::Audio)?;
         let muxed = our.rtcp_mux && their.rtcp_mux;
-        let rtcp = match &their.rtcp {
-            _ if muxed => SocketAddr::new(address, their.port),
-            Some(port) => SocketAddr::new(
-                port.address
-                    .as_ref()
-                    .and_then(sip::sdp::Address::ip)
-                    .unwrap_or(address),
-                port.port,
-            ),
-            None => SocketAddr::new(address, their.port.checked_add(1)?),
-        };
-        let remote = Remote {
-            rtp: SocketAddr::new(address, their.port),
-            rtcp,
-        };
+        let remote = remote(theirs, their, muxed).ok_or(Discord::Address)?;
         let keys = if our.protocol.is_secure() {
-            Some(keys_between(&our.crypto, &their.crypto, policy)?)
+            Some(Keys::between(&our.crypto, &their.crypto, policy).ok_or(Discord::Key)?)
         } else {
             None
         };
@@ -165,42 +102,44 @@ impl Agreed {
             (Sources::Latch, None) => SourceGate::LatchFirst,
         };
         let (our_formats, their_formats) = (formats_of(our), formats_of(their));
-        let both = |of: &[NumberedFormat], other: &[NumberedFormat]| {
-            of.iter()
-                .filter(|f| other.iter().any(|o| o.format == f.format))
-                .cloned()
-                .collect::<Vec<_>>()
-        };
+        let outgoing = common(&their_formats, &our_formats);
+        let mut incoming = common(&our_formats, &their_formats);
+        if !incoming.iter().any(|coming| coming.format.is_codec()) {
+            return Err(Discord::Codec);
+        }
+        // Parties are met that answer with numbers of their own and then send those instead of ours.
+        for leaving in &outgoing {
+            let taken = |number| our.payloads().iter().any(|ours| ours.number == number);
+            if !taken(leaving.number) {
+                incoming.push(*leaving);
+            }
+        }
         let direction = ours
             .direction_of(our)
-            .and(theirs.direction_of(their).reversed());
-        Some(Self {
-            remote: (!address.is_unspecified()).then_some(remote),
+            .and(Description::of_party(theirs, their).direction.reversed());
+        Ok(Self {
+            remote: (!remote.rtp.ip().is_unspecified()).then_some(remote),
             rtcp: if muxed { Rtcp::Muxed } else { Rtcp::Separate },
             direction: stream_direction(direction),
             source,
             keys,
-            incoming: both(&our_formats, &their_formats),
-            outgoing: both(&their_formats, &our_formats),
+            incoming,
+            outgoing,
         })
     }
 
     /// The codecs, without events and comfort noise.
-    pub(crate) fn codecs(&self) -> impl Iterator<Item = &Format> {
-        let is_codec = |f: &&NumberedFormat| {
-            !f.format.is("telephone-event", 8_000) && !f.format.is("CN", 8_000)
-        };
-        self.incoming.iter().filter(is_codec).map(|f| &f.format)
+    pub(crate) fn codecs(&self) -> impl Iterator<Item = Format> {
+        let formats = self.outgoing.iter().map(|leaving| leaving.format);
+        formats.filter(|format| format.is_codec())
     }
 
-    pub(crate) fn speaks(&self, codec: &Format) -> bool {
-        self.codecs().any(|spoken| spoken == codec)
-    }
-
+    /// What the party sends, by our numbers, and by its own where it has others.
     pub(crate) fn incoming(&self) -> &[NumberedFormat] {
         &self.incoming
     }
 
+    /// All that the pipeline needs; `peer` is what comes in on the other leg.
     pub(crate) fn spec(
         &self,
         id: StreamId,
@@ -210,29 +149,25 @@ impl Agreed {
         let payloads: PayloadMap = peer
             .iter()
             .filter_map(|coming| {
-                let leaving = self
-                    .outgoing
-                    .iter()
-                    .find(|leaving| leaving.format == coming.format)?;
+                let mut outgoing = self.outgoing.iter();
+                let leaving = outgoing.find(|leaving| leaving.format == coming.format)?;
                 Some((coming.number, leaving.number))
             })
             .collect();
-        let tones = self.outgoing.iter().find_map(|format| {
-            let law = match () {
-                () if format.format.is("PCMU", 8_000) => Law::Mu,
-                () if format.format.is("PCMA", 8_000) => Law::A,
-                () => return None,
+        let tones = self.outgoing.iter().find_map(|leaving| {
+            let law = match leaving.format {
+                Format::Pcmu => Law::Mu,
+                Format::Pcma => Law::A,
+                Format::G722 | Format::G729 | Format::ComfortNoise | Format::Events => return None,
             };
             Some(ToneFormat {
-                payload_type: format.number,
+                payload_type: leaving.number,
                 law,
                 region: Region::default(),
             })
         });
-        let (receive, transmit) = self
-            .keys
-            .clone()
-            .map_or((None, None), |(r, t)| (Some(r), Some(t)));
+        let keys = self.keys.clone().map(|keys| (keys.receive, keys.transmit));
+        let (receive, transmit) = keys.unzip();
         StreamSpec {
             id,
             local: bind,
@@ -243,7 +178,7 @@ impl Agreed {
             receive,
             transmit,
             payloads,
-            clock_rate: 8_000,
+            clock_rate: Format::CLOCK,
             tones,
             dscp: EXPEDITED,
             silence_after: Some(SILENCE),
@@ -251,41 +186,68 @@ impl Agreed {
     }
 }
 
-/// RFC 4568 §5.1: the lines of offer and answer that bear one tag; of several, one without an MKI (MED-03).
-fn keys_between(ours: &[Crypto], theirs: &[Crypto], policy: &LegPolicy) -> Option<(Sdes, Sdes)> {
-    let pair = |their: &Crypto| {
-        ours.iter()
-            .find(|our| our.tag == their.tag && our.suite == their.suite)
-    };
-    let fitting = || {
-        theirs
-            .iter()
-            .filter(|their| their.is_usable() && pair(their).is_some())
-    };
-    let their = fitting()
-        .find(|their| their.keys[0].mki.is_none())
-        .or_else(|| fitting().next())?;
-    let our = pair(their)?;
-    let suite = stream_suite(&their.suite)?;
-    let mki = match (&their.keys[0].mki, policy.stray_mki) {
-        (Some(mki), _) => MkiRule::Exact(mki.bytes()),
-        (None, StrayMki::Tolerated) => MkiRule::Optional(1),
-        (None, StrayMki::Refused) => MkiRule::Absent,
-    };
-    let lifetime = |crypto: &Crypto| crypto.keys[0].lifetime.map(sip::sdp::Lifetime::packets);
-    let receive = Sdes {
-        suite,
-        key: KeyMaterial::new(their.keys[0].key.bytes()),
+impl Keys {
+    /// RFC 4568 §5.1: the lines of offer and answer that bear one tag; of several, one without an MKI (MED-03).
+    fn between(ours: &[Crypto], theirs: &[Crypto], policy: &LegPolicy) -> Option<Self> {
+        let partner = |their: &Crypto| {
+            ours.iter()
+                .find(|our| our.tag == their.tag && our.suite == their.suite)
+        };
+        let fitting = || {
+            theirs
+                .iter()
+                .filter(|their| their.is_usable() && partner(their).is_some())
+        };
+        let their = fitting()
+            .find(|their| !has_mki(their))
+            .or_else(|| fitting().next())?;
+        let our = partner(their)?;
+        let mki = match (their.keys.first()?.mki, policy.stray_mki) {
+            (Some(mki), StrayMki::Tolerated) => MkiRule::Optional(mki.length),
+            (Some(mki), StrayMki::Refused) => MkiRule::Exact(mki.bytes()),
+            (None, StrayMki::Tolerated) => MkiRule::Optional(1),
+            (None, StrayMki::Refused) => MkiRule::Absent,
+        };
+        Some(Self {
+            receive: sdes(their, mki)?,
+            transmit: sdes(our, MkiRule::Absent)?,
+        })
+    }
+}
+
+fn sdes(crypto: &Crypto, mki: MkiRule) -> Option<Sdes> {
+    let parameter = crypto.keys.first()?;
+    Some(Sdes {
+        suite: stream_suite(&crypto.suite)?,
+        key: KeyMaterial::new(parameter.key.bytes()),
         mki,
-        lifetime: lifetime(their),
+        lifetime: parameter.lifetime.map(Lifetime::packets),
+    })
+}
+
+/// Where the party listens.
+fn remote(session: &SessionDescription, audio: &Media, muxed: bool) -> Option<Remote> {
+    let address = session.address_of(audio)?.ip()?;
+    let rtp = SocketAddr::new(address, audio.port);
+    let rtcp = match &audio.rtcp {
+        _ if muxed => rtp,
+        // RFC 3605; an address of its own counts only if it is one.
+        Some(rtcp) => SocketAddr::new(
+            rtcp.address
+                .as_ref()
+                .and_then(Address::ip)
+                .unwrap_or(address),
+            rtcp.port,
+        ),
+        None => SocketAddr::new(address, audio.port.saturating_add(1)),
     };
-    let transmit = Sdes {
-        suite,
-        key: KeyMaterial::new(our.keys[0].key.bytes()),
-        mki: MkiRule::Absent,
-        lifetime: lifetime(our),
-    };
-    Some((receive, transmit))
+    Some(Remote { rtp, rtcp })
+}
+
+/// Those `of` one side that the other side has too.
+fn common(of: &[NumberedFormat], other: &[NumberedFormat]) -> Vec<NumberedFormat> {
+    let shared = |one: &&NumberedFormat| other.iter().any(|two| two.format == one.format);
+    of.iter().filter(shared).copied().collect()
 }
 
 const fn stream_suite(suite: &Suite) -> Option<StreamSuite> {

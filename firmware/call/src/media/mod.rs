@@ -1,10 +1,13 @@
-//! A call's media as control sees it: what is negotiated on each leg (`negotiate`), what follows from it for the pipeline
-//! (`agreed`), and the ports (`ports`).
+//! A call's media as control sees it: what each leg's policy allows (`policy`), what may cross from leg to leg
+//! (`description`), offer and answer on a leg (`negotiate`), what follows from it for the pipeline (`agreed`), and which port
+//! it is at (`ports`).
 //!
-//! Not here: packets; the pipeline is told streams and obeys.
+//! Not here: packets (`pipeline`), the grammar of SDP (`sip::sdp`).
 
 mod agreed;
+mod description;
 pub mod negotiate;
+mod policy;
 pub mod ports;
 
-pub use agreed::{Format, NumberedFormat};
+pub use self::agreed::NumberedFormat;

@@ -65,11 +65,16 @@ impl Ports {
         Ok(Port(port))
     }
 
-    /// A port that a stream of an earlier run still uses; `None` if it is not ours or not free.
+    /// A port that a stream of an earlier run still uses, outside the range too, for that may have been changed; `None` if it
+    /// is odd, or in use, or rests.
     pub fn adopt(&mut self, port: u16) -> Option<Port> {
-        let at = self.free.iter().position(|free| *free == port)?;
-        self.free.swap_remove(at);
-        self.in_use.insert(port);
+        let rests = self.resting.iter().any(|(_, resting)| *resting == port);
+        if !port.is_multiple_of(2) || rests || !self.in_use.insert(port) {
+            return None;
+        }
+        if let Some(at) = self.free.iter().position(|free| *free == port) {
+            self.free.swap_remove(at);
+        }
         Some(Port(port))
     }
 
@@ -128,6 +133,8 @@ const fn within(range: PortRange, port: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     const RANGE: PortRange = PortRange {
@@ -181,5 +188,37 @@ mod tests {
         let now = Instant::from_secs(1);
         let rest: Vec<_> = std::iter::from_fn(|| ports.reserve(now).ok()).collect();
         assert!(rest.iter().all(|port| port.rtp() != 20_004));
+        assert_eq!(rest.len(), 3);
+        // The range was another one when the call began: the port stays with it, and does not come back.
+        let strange = ports.adopt(30_000).expect("nobody else's");
+        ports.release(strange, now);
+        assert_eq!((ports.in_use(), ports.resting()), (4, 0));
+    }
+
+    /// 99 % of 30,000 ports are in use, and the rest goes round: every port is given to one call at a time, rested.
+    #[test]
+    fn a_crowded_pool_goes_round() {
+        let mut ports = Ports::new(PortRange {
+            first: 2_000,
+            last: 61_999,
+        });
+        let mut now = Instant::from_secs(1);
+        let mut held: VecDeque<_> = (0..29_700)
+            .map(|_| ports.reserve(now).expect("free"))
+            .collect();
+        let mut rested: HashMap<u16, Instant> = HashMap::new();
+        for _ in 0..100_000 {
+            now += Duration::from_millis(30);
+            let gone = held.pop_front().expect("held");
+            rested.insert(gone.rtp(), now + REST);
+            ports.release(gone, now);
+            let port = ports
+                .reserve(now)
+                .expect("300 ports rest for 8 s: 37 a second come back");
+            assert!(rested.get(&port.rtp()).is_none_or(|until| *until <= now));
+            held.push_back(port);
+        }
+        let distinct: HashSet<u16> = held.iter().map(Port::rtp).collect();
+        assert_eq!(distinct.len(), 29_700);
     }
 }

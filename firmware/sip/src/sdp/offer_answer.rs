@@ -236,9 +236,8 @@ pub enum Role {
 pub struct Author {
     session_id: u64,
     address: IpAddr,
-    /// The highest version ever sent, with its text; a refused offer has used its number up too.
+    /// The highest version ever sent; a refused offer has used its number up too.
     highest: u64,
-    sent: Option<SessionDescription>,
 }
 
 impl Author {
@@ -247,13 +246,12 @@ impl Author {
         Self::resumed(session_id, address, 0)
     }
 
-    /// An author who has used the versions up to `highest`; remind it of the text in force by [`Author::sent`].
+    /// An author who has used the versions up to `highest`.
     pub const fn resumed(session_id: u64, address: IpAddr, highest: u64) -> Self {
         Self {
             session_id,
             address,
             highest,
-            sent: None,
         }
     }
 
@@ -267,27 +265,31 @@ impl Author {
         }
     }
 
+    /// The session id.
+    pub const fn session_id(&self) -> u64 {
+        self.session_id
+    }
+
     /// The highest version used.
     pub const fn highest(&self) -> u64 {
         self.highest
     }
 
-    /// `description` is in force: it was restored, or an offer made after it was refused.
-    pub fn sent(&mut self, description: &SessionDescription) {
-        self.sent = Some(description.clone());
-    }
-
-    /// Stamps `description`: with the version of what was last sent if it says the same, else with the next.
-    pub fn stamp(&mut self, mut description: SessionDescription) -> SessionDescription {
-        if let Some(sent) = &self.sent {
-            if description.same_content(sent) {
-                description.origin = sent.origin.clone();
-                return description;
+    /// Stamps `description`: as `last`, what was said last and holds, if it says the same; else with the next version.
+    pub fn stamp(
+        &mut self,
+        mut description: SessionDescription,
+        last: Option<&SessionDescription>,
+    ) -> SessionDescription {
+        match last {
+            Some(last) if description.same_content(last) => {
+                description.origin = last.origin.clone();
+            }
+            _ => {
+                self.highest = self.highest.saturating_add(1);
+                description.origin = self.origin();
             }
         }
-        self.highest = self.highest.saturating_add(1);
-        description.origin = self.origin();
-        self.sent = Some(description.clone());
         description
     }
 }
@@ -399,7 +401,7 @@ mod tests {
     #[test]
     fn versions_follow_changes() {
         let mut author = Author::new(3905, HERE);
-        let with_port = |author: &Author, port| {
+        let mut say = |port, last: Option<&SessionDescription>| {
             let mut sdp = SessionDescription::new(author.origin());
             sdp.media.push(Media::new(
                 MediaKind::Audio,
@@ -407,21 +409,15 @@ mod tests {
                 Protocol::RtpAvp,
                 Formats::Rtp(vec![Payload::bare(0)]),
             ));
-            sdp
+            author.stamp(sdp, last)
         };
-        let version = |author: &mut Author, port| {
-            let sdp = with_port(author, port);
-            author.stamp(sdp).origin.session_version
-        };
-        assert_eq!(version(&mut author, 1000), 1);
-        assert_eq!(version(&mut author, 1000), 1);
-        let agreed = with_port(&author, 1000);
-        let agreed = author.stamp(agreed);
-        assert_eq!(version(&mut author, 2000), 2);
-        // The offer of port 2000 was refused: what was agreed is in force again, in its old version …
-        author.sent(&agreed);
-        assert_eq!(version(&mut author, 1000), 1);
+        let agreed = say(1000, None);
+        assert_eq!(agreed.origin.session_version, 1);
+        assert_eq!(say(1000, Some(&agreed)), agreed);
+        assert_eq!(say(2000, Some(&agreed)).origin.session_version, 2);
+        // The offer of port 2000 was refused: what was agreed holds, in its old version …
+        assert_eq!(say(1000, Some(&agreed)), agreed);
         // … and the number 2 is used up.
-        assert_eq!(version(&mut author, 3000), 3);
+        assert_eq!(say(3000, Some(&agreed)).origin.session_version, 3);
     }
 }
