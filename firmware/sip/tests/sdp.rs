@@ -367,6 +367,10 @@ fn agrees(body: &[u8]) -> bool {
     );
     assert_eq!(ours.media.len(), theirs.medias.len(), "{shown}");
     for (ours, theirs) in ours.media.iter().zip(&theirs.medias) {
+        if theirs.proto.is_empty() {
+            // Two spaces between fields: an empty field to them, nothing to us.
+            continue;
+        }
         assert_eq!(
             ours.kind.to_string(),
             theirs.media.to_lowercase(),
