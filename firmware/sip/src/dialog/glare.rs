@@ -1,4 +1,7 @@
 //! Glare (RFC 3261 §14.1): two re-INVITEs that crossed, each answered 491, come again at different times.
+//!
+//! The two waits never overlap in their ranges, so the second try cannot cross too.
+//! Not here: which offer is out, and what the peer offered meanwhile.
 
 use embassy_time::Duration;
 

@@ -1,9 +1,10 @@
 //! How a message finds its transaction (RFC 3261 §17.1.3, §17.2.3).
 //!
 //! A branch that begins with the magic cookie is unique with its sent-by; an older peer's transaction is found by what RFC 2543
-//! compared. Keys own their text: they outlive the message.
+//! compared. Keys own their text: they outlive the message. This is on the way of every message, so values are compared as
+//! they stand, and only the tag is looked for in From and To.
 
-use crate::message::{HeaderError, Method, Request, Response};
+use crate::message::{HeaderError, Headers, Method, Name, Request, Via};
 use crate::token::MAGIC_COOKIE;
 
 /// A server transaction's key.
@@ -14,97 +15,168 @@ pub(super) struct ServerKey {
     method: Method,
 }
 
-/// The same request on another path (RFC 3261 §8.2.2.2).
+/// A request by its dialog and place in it: one that comes again by another way is merged (RFC 3261 §8.2.2.2), and an ACK finds
+/// its INVITE.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct MergeKey(String);
-
-/// The INVITE that an ACK of a 2xx belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct AckKey {
-    call_id: String,
-    to_tag: String,
-    cseq: u32,
-}
+pub(super) struct PlaceKey(Vec<u8>);
 
 impl ServerKey {
-    /// Of a request; ACK has its INVITE's key.
-    pub(super) fn of(request: &Request) -> Result<Self, HeaderError> {
+    /// Of a request with this topmost Via; ACK has its INVITE's key.
+    pub(super) fn of(request: &Request, via: &Via) -> Result<Self, HeaderError> {
         let method = match request.method() {
             Method::Ack => Method::Invite,
             method => method,
         };
-        Ok(Self {
-            identity: identity(request)?,
-            method,
-        })
+        let identity = identity(request, via)?;
+        Ok(Self { identity, method })
     }
 
-    /// The INVITE that a CANCEL means.
-    pub(super) fn of_cancelled(cancel: &Request) -> Result<Self, HeaderError> {
-        Ok(Self {
-            identity: identity(cancel)?,
+    /// The INVITE that the CANCEL of this key means.
+    pub(super) fn of_cancelled(self) -> Self {
+        Self {
+            identity: self.identity,
             method: Method::Invite,
-        })
+        }
     }
 }
 
-fn identity(request: &Request) -> Result<String, HeaderError> {
-    let headers = request.headers();
-    let via = headers.via()?;
+fn identity(request: &Request, via: &Via) -> Result<String, HeaderError> {
+    let whole = String::from_utf8_lossy(via.bytes());
     if let Some(branch) = via
         .branch()
         .filter(|branch| branch.starts_with(MAGIC_COOKIE))
     {
-        return Ok(format!("{branch} {}", via.sent_by()));
+        // Protocol and sent-by, up to the parameters; an INVITE, its CANCEL and its ACK spell them alike.
+        let sent_by = whole.split(';').next().unwrap_or_default();
+        let mut identity = String::with_capacity(branch.len() + sent_by.len());
+        identity.push_str(branch);
+        identity.push_str(sent_by);
+        return Ok(identity);
     }
     // RFC 2543: Request-URI, tags, Call-ID, CSeq number and the topmost Via.
+    let headers = request.headers();
     Ok(format!(
-        "{} {} {} {} {}",
+        "{} {} {} {} {whole}",
         String::from_utf8_lossy(request.uri()),
         headers.from()?.tag().unwrap_or_default(),
         headers.call_id()?.as_str(),
         headers.cseq()?.number,
-        String::from_utf8_lossy(via.bytes()),
     ))
 }
 
-impl MergeKey {
-    /// Of a request outside a dialog.
-    pub(super) fn of(request: &Request) -> Result<Option<Self>, HeaderError> {
+impl PlaceKey {
+    /// Of a request that has been checked, or of an ACK; `None` where something is missing.
+    pub(super) fn of(request: &Request) -> Option<Self> {
         let headers = request.headers();
-        if headers.to()?.tag().is_some() {
-            return Ok(None);
+        let from = headers.get(Name::From)?;
+        let call_id = headers.get(Name::CallId)?;
+        let cseq = headers.cseq().ok()?;
+        let method = match cseq.method {
+            Method::Ack => Method::Invite,
+            method => method,
+        };
+        let (tag, method) = (tag(from), method.as_str().as_bytes());
+        let mut key = Vec::with_capacity(tag.len() + call_id.len() + method.len() + 6);
+        for part in [tag, call_id, method] {
+            key.extend_from_slice(part);
+            // In none of the three.
+            key.push(b' ');
         }
-        let from = headers.from()?;
-        let cseq = headers.cseq()?;
-        let tag = from.tag().unwrap_or_default();
-        Ok(Some(Self(format!(
-            "{tag} {} {} {}",
-            headers.call_id()?.as_str(),
-            cseq.number,
-            cseq.method
-        ))))
+        key.extend_from_slice(&cseq.number.to_be_bytes());
+        Some(Self(key))
     }
 }
 
-impl AckKey {
-    /// Of an ACK.
-    pub(super) fn of_ack(ack: &Request) -> Result<Self, HeaderError> {
-        let headers = ack.headers();
-        Ok(Self {
-            call_id: headers.call_id()?.as_str().to_owned(),
-            to_tag: headers.to()?.tag().unwrap_or_default().to_owned(),
-            cseq: headers.cseq()?.number,
-        })
+/// The tag of To; empty where there is none.
+pub(super) fn to_tag<'a>(headers: &Headers<'a>) -> &'a [u8] {
+    headers.get(Name::To).map_or(b"", tag)
+}
+
+/// The value of the `tag` parameter of From or To, without taking the URI apart; empty where there is none.
+fn tag(value: &[u8]) -> &[u8] {
+    // What stands before the last angle bracket outside quotes is a name and a URI.
+    let mut rest = &value[after_address(value)..];
+    while let Some(at) = unquoted(rest, b';') {
+        rest = rest[at + 1..].trim_ascii_start();
+        let end = unquoted(rest, b';').unwrap_or(rest.len());
+        let mut halves = rest[..end].splitn(2, |byte| *byte == b'=');
+        if let (Some(name), Some(tag)) = (halves.next(), halves.next())
+            && name.trim_ascii_end().eq_ignore_ascii_case(b"tag")
+        {
+            return tag.trim_ascii();
+        }
+        rest = &rest[end..];
+    }
+    b""
+}
+
+/// Where the address ends: after `>`, or before the first parameter.
+fn after_address(value: &[u8]) -> usize {
+    let Some(open) = unquoted(value, b'<') else {
+        return 0;
+    };
+    let close = value[open..].iter().position(|byte| *byte == b'>');
+    close.map_or(value.len(), |close| open + close)
+}
+
+/// Where `wanted` stands outside quotes.
+fn unquoted(text: &[u8], wanted: u8) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    text.iter().position(|byte| {
+        let found = !quoted && *byte == wanted;
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        found
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tag;
+    use crate::message::NameAddr;
+
+    #[test]
+    fn the_tag_is_the_one_that_the_parser_finds() {
+        for value in [
+            "<sip:a@b.example>",
+            "<sip:a@b.example>;tag=1",
+            "<sip:a@b.example> ; TAG = 1 ;x",
+            "<sip:a@b.example;tag=no>;tag=1",
+            "<sip:a@b.example;tag=no>",
+            "sip:a@b.example;tag=1",
+            "sip:a@b.example",
+            "\"x>;tag=no <\" <sip:a@b.example>;y=\";tag=no\";tag=1",
+            "\"\\\"<;tag=no\" <sip:a@b.example>;x;tag=1;y",
+            "A <sip:a@b.example>;tagged=2;tag=1",
+            "tel:+1;tag=1",
+        ] {
+            let parsed: NameAddr = value.parse().expect(value);
+            let expected = parsed.tag().unwrap_or_default();
+            assert_eq!(tag(value.as_bytes()), expected.as_bytes(), "{value}");
+        }
     }
 
-    /// Of the 2xx that is to be acknowledged.
-    pub(super) fn of_answer(response: &Response) -> Result<Self, HeaderError> {
-        let headers = response.headers();
-        Ok(Self {
-            call_id: headers.call_id()?.as_str().to_owned(),
-            to_tag: headers.to()?.tag().unwrap_or_default().to_owned(),
-            cseq: headers.cseq()?.number,
-        })
+    #[test]
+    fn no_value_is_too_odd() {
+        for value in [
+            "",
+            ";",
+            "<",
+            ">",
+            "\"",
+            "\\",
+            ";tag",
+            ";tag=",
+            ";;=;tag=\"",
+            "<;>;tag=1;",
+            "\"\\",
+        ] {
+            let _ = tag(value.as_bytes());
+        }
     }
 }

@@ -2,8 +2,13 @@
 //!
 //! A response goes back to where the request came from: on its connection, or for UDP to the source port if the sender asked by
 //! `rport`, to the port of its Via otherwise (RFC 3261 §18.2.2).
+//!
+//! Both are done on the bytes: one line is put in or exchanged, the rest is copied as it is.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
+
+use bytes::Bytes;
 
 use crate::message::{HostPort, Name, Request, Response, Via};
 use crate::transport::{Source, Target, Transport};
@@ -47,22 +52,24 @@ impl Return {
     }
 
     /// The response with its Via stamped.
-    pub(super) fn stamp(&self, response: &Response) -> Response {
-        let Some(stamped) = &self.stamped else {
-            return response.clone();
+    pub(super) fn stamp(&self, response: &Response) -> Bytes {
+        let bytes = response.bytes();
+        let top = response.headers().values(Name::Via).next();
+        let (Some(stamped), Some(top)) = (&self.stamped, top) else {
+            return bytes.clone();
         };
-        let headers = response.headers();
-        let below: Vec<_> = headers
-            .values(Name::Via)
-            .skip(1)
-            .map(|value| headers.share(value))
-            .collect();
-        let mut builder = response.rebuild().remove(Name::Via);
-        for via in below.iter().rev() {
-            builder = builder.first(Name::Via, via);
-        }
-        builder.first(Name::Via, stamped).finish()
+        // `top` is a part of `bytes`.
+        let start = top.as_ptr() as usize - bytes.as_ptr() as usize;
+        exchange(bytes, start..start + top.len(), stamped.bytes())
     }
+}
+
+fn exchange(bytes: &Bytes, place: std::ops::Range<usize>, with: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(bytes.len() - place.len() + with.len());
+    out.extend_from_slice(&bytes[..place.start]);
+    out.extend_from_slice(with);
+    out.extend_from_slice(&bytes[place.end..]);
+    Bytes::from(out)
 }
 
 /// A request with our Via on top. RFC 3581: we always ask for `rport`; RFC 5923: a connection of ours may be used by the peer.
@@ -71,11 +78,19 @@ pub(super) fn sign(
     transport: Transport,
     sent_by: &HostPort,
     branch: &str,
-) -> Request {
-    let mut via = Via::new(transport, sent_by, branch);
-    via = match transport {
-        Transport::Udp => via.with_param("rport", None),
-        Transport::Tcp | Transport::Tls => via.with_param("alias", None),
+) -> Bytes {
+    let more = match transport {
+        Transport::Udp => "rport",
+        Transport::Tcp | Transport::Tls => "alias",
     };
-    request.rebuild().first(Name::Via, &via).finish()
+    let mut via = String::with_capacity(96);
+    let token = transport.via_token();
+    // Writing to a string cannot fail.
+    let _ = write!(
+        via,
+        "Via: SIP/2.0/{token} {sent_by};branch={branch};{more}\r\n"
+    );
+    let bytes = request.bytes();
+    let first_line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+    exchange(bytes, first_line..first_line, via.as_bytes())
 }

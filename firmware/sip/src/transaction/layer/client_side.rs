@@ -5,15 +5,18 @@
 //!
 //! Not here: when to resend (`client`), which response belongs to which dialog.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use embassy_time::{Duration, Instant};
 
 use super::super::client::{Client, Due, Verdict};
+use super::super::key::to_tag;
 use super::super::stamp::sign;
 use super::super::timers::Reliability;
 use super::super::{ClientId, Event};
 use super::{Layer, Which};
-use crate::message::{HostPort, Method, Name, Request, Response};
+use crate::message::{HostPort, Message, Method, Name, Request, Response};
 use crate::transport::{FlowId, Source, Target};
 
 /// Forks whose ACKs are kept for repetition; a proxy that forks wider gets its first ACK alone.
@@ -25,8 +28,8 @@ pub(super) struct ClientEntry {
     asker: Asker,
     method: Method,
     /// Signed, as it was sent.
-    request: Request,
-    branch: String,
+    request: Bytes,
+    branch: Arc<str>,
     target: Target,
     reliability: Reliability,
     cancel: CancelState,
@@ -58,7 +61,13 @@ enum Acks {
     /// Of a refusal.
     Refusal(Bytes),
     /// Of 2xx, by To-tag; `None` until the user has acknowledged it.
-    Forks(Vec<(String, Option<(Target, Bytes)>)>),
+    Forks(Vec<Fork>),
+}
+
+#[derive(Debug)]
+struct Fork {
+    to_tag: Box<[u8]>,
+    ack: Option<(Target, Bytes)>,
 }
 
 impl Layer {
@@ -71,10 +80,11 @@ impl Layer {
         sent_by: &HostPort,
         patience: Option<Duration>,
     ) {
-        let branch = self.tokens.branch();
-        let request = sign(request, target.transport, sent_by, &branch);
+        let branch: Arc<str> = self.tokens.branch().into();
+        let method = request.method();
+        let signed = sign(request, target.transport, sent_by, &branch);
         let patience = patience.unwrap_or_else(|| self.timers.give_up());
-        self.begin(now, id, Asker::User, request, branch, target, patience);
+        self.begin(now, id, method, signed, branch, target, patience);
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one field of the entry")]
@@ -82,22 +92,25 @@ impl Layer {
         &mut self,
         now: Instant,
         id: ClientId,
-        asker: Asker,
-        request: Request,
-        branch: String,
+        method: Method,
+        request: Bytes,
+        branch: Arc<str>,
         target: Target,
         patience: Duration,
     ) {
-        let method = request.method();
+        let asker = match method {
+            Method::Cancel => Asker::Layer,
+            _ => Asker::User,
+        };
         let reliability = Reliability::of(target.transport);
         let machine = match method {
             Method::Invite => Client::invite(now, &self.timers, reliability, patience),
             _ => Client::other(now, &self.timers, reliability, patience),
         };
-        self.transmit(target.clone(), request.bytes().clone(), Some(id));
+        self.transmit(target.clone(), request.clone(), Some(id));
         match asker {
-            Asker::User => self.by_branch.insert(branch.clone(), id),
-            Asker::Layer => self.cancels.insert(branch.clone(), id),
+            Asker::User => self.by_branch.insert(Arc::clone(&branch), id),
+            Asker::Layer => self.cancels.insert(Arc::clone(&branch), id),
         };
         if let Some(flow) = target.flow {
             self.by_flow.entry(flow).or_default().insert(id);
@@ -140,10 +153,12 @@ impl Layer {
                 }
             }
             Verdict::PassAndAck => {
-                let ack = refusal_ack(&entry.request, &response);
-                let target = entry.target.clone();
-                entry.acks = Acks::Refusal(ack.clone());
-                self.transmit(target, ack, None);
+                let to = response.headers().get(Name::To);
+                if let Some(ack) = hop_by_hop(&entry.request, Method::Ack, to, None) {
+                    let target = entry.target.clone();
+                    entry.acks = Acks::Refusal(ack.clone());
+                    self.transmit(target, ack, None);
+                }
                 self.pass(id, response, source);
             }
             Verdict::Pass if response.status().is_provisional() => {
@@ -194,22 +209,23 @@ impl Layer {
 
     /// Whether this 2xx is the first with its To-tag; if not, its ACK is sent again.
     fn is_first_of_fork(&mut self, id: ClientId, response: &Response) -> bool {
-        let Ok(to) = response.headers().to() else {
-            return false;
-        };
-        let tag = to.tag().unwrap_or_default();
+        let headers = response.headers();
+        let tag = to_tag(&headers);
         let Some(entry) = self.clients.get_mut(&id) else {
             return false;
         };
         let forks = entry.acks.forks();
-        if let Some((_, ack)) = forks.iter().find(|(known, _)| known == tag) {
-            if let Some((target, bytes)) = ack.clone() {
+        if let Some(fork) = forks.iter().find(|fork| *fork.to_tag == *tag) {
+            if let Some((target, bytes)) = fork.ack.clone() {
                 self.transmit(target, bytes, None);
             }
             return false;
         }
         if forks.len() < MAX_ACKS {
-            forks.push((tag.to_owned(), None));
+            forks.push(Fork {
+                to_tag: tag.into(),
+                ack: None,
+            });
         }
         true
     }
@@ -223,16 +239,15 @@ impl Layer {
         sent_by: &HostPort,
     ) {
         let branch = self.tokens.branch();
-        let ack = sign(ack, target.transport, sent_by, &branch);
-        let bytes = ack.bytes().clone();
+        let bytes = sign(ack, target.transport, sent_by, &branch);
         if let Some(entry) = self.clients.get_mut(&id)
-            && let Some((_, kept)) = entry
+            && let Some(fork) = entry
                 .acks
                 .forks()
                 .iter_mut()
-                .find(|(known, _)| known == to_tag)
+                .find(|fork| *fork.to_tag == *to_tag.as_bytes())
         {
-            *kept = Some((target.clone(), bytes.clone()));
+            fork.ack = Some((target.clone(), bytes.clone()));
         }
         self.transmit(target, bytes, None);
     }
@@ -262,11 +277,12 @@ impl Layer {
         entry.cancel = CancelState::Sent;
         entry.machine.cancelled(now, &self.timers);
         let cancel = hop_by_hop(&entry.request, Method::Cancel, None, reason);
-        let (target, branch) = (entry.target.clone(), entry.branch.clone());
+        let (target, branch) = (entry.target.clone(), Arc::clone(&entry.branch));
         self.arm_client(id);
+        let Some(cancel) = cancel else { return };
         let own = self.next_client_id();
         let patience = self.timers.give_up();
-        self.begin(now, own, Asker::Layer, cancel, branch, target, patience);
+        self.begin(now, own, Method::Cancel, cancel, branch, target, patience);
     }
 
     pub(super) fn transport_failed(&mut self, id: ClientId) {
@@ -309,7 +325,7 @@ impl Layer {
         match entry.machine.wake(now, &self.timers) {
             Due::Nothing => {}
             Due::Resend => {
-                let (target, bytes) = (entry.target.clone(), entry.request.bytes().clone());
+                let (target, bytes) = (entry.target.clone(), entry.request.clone());
                 self.transmit(target, bytes, Some(id));
             }
             Due::TimedOut => {
@@ -353,7 +369,7 @@ impl Layer {
 }
 
 impl Acks {
-    fn forks(&mut self) -> &mut Vec<(String, Option<(Target, Bytes)>)> {
+    fn forks(&mut self) -> &mut Vec<Fork> {
         if !matches!(self, Self::Forks(_)) {
             *self = Self::Forks(Vec::new());
         }
@@ -364,26 +380,19 @@ impl Acks {
     }
 }
 
-/// RFC 3261 §17.1.1.3: the ACK of a refusal is the INVITE's but for the To of the refusal.
-fn refusal_ack(invite: &Request, refusal: &Response) -> Bytes {
-    let to = refusal.headers().get(Name::To);
-    hop_by_hop(invite, Method::Ack, to, None).bytes().clone()
-}
-
-/// What goes the way of an INVITE, hop by hop: the INVITE's Request-URI, topmost Via, From, To, Call-ID, CSeq number and Routes
-/// (RFC 3261 §9.1, §17.1.1.3).
+/// What goes the way of an INVITE, hop by hop, but for To: the ACK of a refusal, which has the refusal's, or a CANCEL. Both have
+/// the INVITE's Request-URI, Via, From, Call-ID, CSeq number and Routes (RFC 3261 §9.1, §17.1.1.3).
 fn hop_by_hop(
-    invite: &Request,
+    invite: &Bytes,
     method: Method,
     to: Option<&[u8]>,
     reason: Option<Bytes>,
-) -> Request {
+) -> Option<Bytes> {
+    let Ok(Message::Request(invite)) = Message::parse(invite.clone()) else {
+        return None;
+    };
     let headers = invite.headers();
-    let number = headers.cseq().map_or(1, |cseq| cseq.number);
-    let uri = invite
-        .request_uri()
-        .expect("we built this INVITE from a URI");
-    let cseq = format!("{number} {method}");
+    let cseq = format!("{} {method}", headers.cseq().ok()?.number);
     let to = to.or_else(|| headers.get(Name::To));
     let lines = [
         (Name::Via, headers.get(Name::Via)),
@@ -391,7 +400,7 @@ fn hop_by_hop(
         (Name::To, to),
         (Name::CallId, headers.get(Name::CallId)),
     ];
-    let mut builder = Request::build(method, &uri);
+    let mut builder = Request::build(method, &invite.request_uri().ok()?);
     for (name, value) in lines {
         if let Some(value) = value {
             builder = builder.header(name, value);
@@ -406,5 +415,5 @@ fn hop_by_hop(
     if let Some(reason) = reason {
         builder = builder.header(Name::Reason, reason);
     }
-    builder.finish()
+    Some(builder.finish().bytes().clone())
 }

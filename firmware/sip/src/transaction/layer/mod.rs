@@ -8,11 +8,12 @@ mod client_side;
 mod server_side;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use embassy_time::Instant;
 
-use super::key::{AckKey, MergeKey, ServerKey};
+use super::key::{PlaceKey, ServerKey};
 use super::timers::Timers;
 use super::{Census, ClientId, Event, Input, Output, ServerId};
 use crate::message::Message;
@@ -37,15 +38,15 @@ pub struct Layer {
     max_servers: usize,
     tokens: Tokens,
     clients: HashMap<ClientId, ClientEntry>,
-    by_branch: HashMap<String, ClientId>,
+    by_branch: HashMap<Arc<str>, ClientId>,
     /// CANCELs have the branch of their INVITE.
-    cancels: HashMap<String, ClientId>,
+    cancels: HashMap<Arc<str>, ClientId>,
     /// Clients that have heard nothing yet on a connection that was chosen for them.
     by_flow: HashMap<FlowId, HashSet<ClientId>>,
     servers: HashMap<ServerId, ServerEntry>,
-    by_key: HashMap<ServerKey, ServerId>,
-    by_merge: HashMap<MergeKey, ServerId>,
-    by_ack: HashMap<AckKey, ServerId>,
+    by_key: HashMap<Arc<ServerKey>, ServerId>,
+    /// INVITEs, and requests outside dialogs.
+    by_place: HashMap<Arc<PlaceKey>, ServerId>,
     deadlines: BTreeSet<(Instant, Which)>,
     outputs: VecDeque<Output>,
     next: u64,
@@ -71,8 +72,7 @@ impl Layer {
             by_flow: HashMap::new(),
             servers: HashMap::new(),
             by_key: HashMap::new(),
-            by_merge: HashMap::new(),
-            by_ack: HashMap::new(),
+            by_place: HashMap::new(),
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
             next: 0,
@@ -147,8 +147,7 @@ impl Layer {
             && self.by_flow.is_empty()
             && self.servers.is_empty()
             && self.by_key.is_empty()
-            && self.by_merge.is_empty()
-            && self.by_ack.is_empty()
+            && self.by_place.is_empty()
             && self.deadlines.is_empty()
             && self.outputs.is_empty()
     }

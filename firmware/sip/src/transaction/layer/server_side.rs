@@ -5,10 +5,12 @@
 //!
 //! Not here: when to repeat a response (`server`), what to answer.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use embassy_time::Instant;
 
-use super::super::key::{AckKey, MergeKey, ServerKey};
+use super::super::key::{PlaceKey, ServerKey, to_tag};
 use super::super::server::{Due, News, Sent, Server};
 use super::super::stamp::Return;
 use super::super::timers::Reliability;
@@ -20,22 +22,24 @@ use crate::transport::Source;
 #[derive(Debug)]
 pub(super) struct ServerEntry {
     machine: Server,
-    key: ServerKey,
-    merge: Option<MergeKey>,
-    ack: Option<AckKey>,
+    key: Arc<ServerKey>,
+    place: Option<Arc<PlaceKey>>,
     back: Return,
     reliability: Reliability,
     /// The last response, as it was sent.
     last: Option<Bytes>,
     /// The To-tag that was given to it, for the response of a CANCEL.
-    to_tag: Option<String>,
+    to_tag: Option<Box<[u8]>>,
     armed: Option<Instant>,
 }
 
 impl Layer {
     pub(super) fn request(&mut self, now: Instant, request: Request, source: Source) {
         // Without a Via nobody can be answered.
-        let (Ok(via), Ok(key)) = (request.headers().via(), ServerKey::of(&request)) else {
+        let Ok(via) = request.headers().via() else {
+            return;
+        };
+        let Ok(key) = ServerKey::of(&request, &via) else {
             return;
         };
         if request.method() == Method::Ack {
@@ -51,24 +55,26 @@ impl Layer {
         if request.method() == Method::Cancel {
             return self.cancelled(now, key, back, &source, request);
         }
-        let merge = MergeKey::of(&request).unwrap_or_default();
-        if merge
-            .as_ref()
-            .is_some_and(|merge| self.by_merge.contains_key(merge))
-        {
+        let is_invite = request.method() == Method::Invite;
+        let is_first = to_tag(&request.headers()).is_empty();
+        let mut place = None;
+        if is_first || is_invite {
+            place = PlaceKey::of(&request);
+        }
+        let known = |place: &PlaceKey| self.by_place.contains_key(place);
+        if is_first && place.as_ref().is_some_and(known) {
             return self.refuse(&back, &request, StatusCode::LOOP_DETECTED);
         }
         if self.servers.len() >= self.max_servers {
             // INV-12.
             return self.refuse(&back, &request, StatusCode::SERVICE_UNAVAILABLE);
         }
-        let is_invite = request.method() == Method::Invite;
         let machine = if is_invite {
             Server::Inviting
         } else {
             Server::Trying
         };
-        let id = self.open(machine, key, merge, back, &source);
+        let id = self.open(machine, key, place, back, &source);
         if is_invite {
             // INV-11: before anybody has thought about it.
             let trying = Response::reply(&request, StatusCode::TRYING).finish();
@@ -85,21 +91,22 @@ impl Layer {
         &mut self,
         machine: Server,
         key: ServerKey,
-        merge: Option<MergeKey>,
+        place: Option<PlaceKey>,
         back: Return,
         source: &Source,
     ) -> ServerId {
         self.next += 1;
         let id = ServerId(self.next);
-        self.by_key.insert(key.clone(), id);
-        if let Some(merge) = &merge {
-            self.by_merge.insert(merge.clone(), id);
+        let key = Arc::new(key);
+        self.by_key.insert(Arc::clone(&key), id);
+        let place = place.map(Arc::new);
+        if let Some(place) = &place {
+            self.by_place.insert(Arc::clone(place), id);
         }
         let entry = ServerEntry {
             machine,
             key,
-            merge,
-            ack: None,
+            place,
             back,
             reliability: Reliability::of(source.transport),
             last: None,
@@ -113,7 +120,7 @@ impl Layer {
     /// Answer without keeping anything (RFC 3261 §8.2.7: a repeated request gets the same answer).
     fn refuse(&mut self, back: &Return, request: &Request, status: StatusCode) {
         if let Some(response) = refuse(request.bytes(), status) {
-            let bytes = back.stamp(&response).bytes().clone();
+            let bytes = back.stamp(&response);
             self.transmit(back.target.clone(), bytes, None);
         }
     }
@@ -140,15 +147,14 @@ impl Layer {
         source: &Source,
         cancel: Request,
     ) {
-        let invite = ServerKey::of_cancelled(&cancel)
-            .ok()
-            .and_then(|key| self.by_key.get(&key).copied());
+        let invite = self.by_key.get(&key.clone().of_cancelled()).copied();
         let Some((invite, entry)) = invite.and_then(|id| Some((id, self.servers.get(&id)?))) else {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             return self.refuse(&back, &cancel, status);
         };
         let is_final = entry.machine.is_final();
-        let tag = entry.to_tag.clone();
+        let tag = entry.to_tag.as_deref();
+        let tag = tag.map(|tag| String::from_utf8_lossy(tag).into_owned());
         let tag = tag.unwrap_or_else(|| self.tokens.tag());
         let id = self.open(Server::Trying, key, None, back, source);
         let answer = Response::reply(&cancel, StatusCode::OK).to_tag(&tag);
@@ -163,16 +169,19 @@ impl Layer {
 
     fn ack(&mut self, now: Instant, key: &ServerKey, ack: Request, source: Source) {
         // Of a refusal: the INVITE's own branch. Of a 2xx: a branch of its own (RFC 3261 §17.1.1.3, §13.2.2.4).
-        let id = match self.by_key.get(key) {
-            Some(&id) => Some(id),
-            None => AckKey::of_ack(&ack)
-                .ok()
-                .and_then(|key| self.by_ack.get(&key).copied()),
+        let by_branch = self.by_key.get(key).copied();
+        let by_place = || self.by_place.get(&PlaceKey::of(&ack)?).copied();
+        let Some(id) = by_branch.or_else(by_place) else {
+            return;
         };
-        let Some(id) = id else { return };
         let Some(entry) = self.servers.get_mut(&id) else {
             return;
         };
+        // Of another fork, beyond the proxy that forked.
+        let tag = to_tag(&ack.headers());
+        if by_branch.is_none() && entry.to_tag.as_deref() != Some(tag) {
+            return;
+        }
         let answered = entry.machine.is_answered();
         let news = entry
             .machine
@@ -199,23 +208,14 @@ impl Layer {
         {
             return;
         }
-        let response = entry.back.stamp(response);
-        if entry.to_tag.is_none() && code > 100 {
-            entry.to_tag = response
-                .headers()
-                .to()
-                .ok()
-                .and_then(|to| to.tag().map(str::to_owned));
+        let tag = to_tag(&response.headers());
+        if entry.to_tag.is_none() && !tag.is_empty() {
+            entry.to_tag = Some(tag.into());
         }
-        entry.last = Some(response.bytes().clone());
+        let bytes = entry.back.stamp(response);
+        entry.last = Some(bytes.clone());
         let target = entry.back.target.clone();
-        if entry.machine.is_answered()
-            && let Ok(key) = AckKey::of_answer(&response)
-        {
-            entry.ack = Some(key.clone());
-            self.by_ack.insert(key, id);
-        }
-        self.transmit(target, response.bytes().clone(), None);
+        self.transmit(target, bytes, None);
         self.arm_server(id);
     }
 
@@ -248,11 +248,11 @@ impl Layer {
             self.deadlines.remove(&(at, Which::Server(id)));
         }
         self.by_key.remove(&entry.key);
-        if let Some(merge) = entry.merge {
-            self.by_merge.remove(&merge);
-        }
-        if let Some(ack) = entry.ack {
-            self.by_ack.remove(&ack);
+        // A later request may have taken the place.
+        if let Some(place) = entry.place
+            && self.by_place.get(&place) == Some(&id)
+        {
+            self.by_place.remove(&place);
         }
     }
 
