@@ -17,24 +17,29 @@ pub struct Place {
     pub column: usize,
 }
 
-impl Place {
-    /// The place of a byte offset.
-    #[must_use]
-    pub fn of(text: &str, offset: usize) -> Self {
-        let mut offset = offset.min(text.len());
-        while !text.is_char_boundary(offset) {
-            offset -= 1;
+/// Where the lines of a text begin.
+#[derive(Debug)]
+struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    fn new(text: &'t str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1));
+        Self {
+            text,
+            starts: starts.collect(),
         }
-        let before = &text[..offset];
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1;
-        Self { line, column }
+    }
+
+    /// The place of a byte offset; one that lies within a character, or behind the text, is that of the character before.
+    fn place(&self, offset: usize) -> Place {
+        let offset = self.text.floor_char_boundary(offset);
+        let line = self.starts.partition_point(|start| *start <= offset).max(1);
+        let column = self.text[self.starts[line - 1]..offset].chars().count() + 1;
+        Place { line, column }
     }
 }
 
@@ -54,7 +59,7 @@ pub enum Problem {
         meant: Option<String>,
     },
     /// A setting that must be there is not.
-    #[error("\"{key}\" is missing: {expected}")]
+    #[error("\"{key}\" is missing")]
     Missing {
         /// The key.
         key: &'static str,
@@ -62,7 +67,7 @@ pub enum Problem {
         expected: &'static str,
     },
     /// A value of the wrong kind.
-    #[error("expected {expected}, found {found}")]
+    #[error("{found} cannot stand here")]
     WrongKind {
         /// What belongs there.
         expected: &'static str,
@@ -70,7 +75,7 @@ pub enum Problem {
         found: &'static str,
     },
     /// A value of the right kind that cannot be.
-    #[error("{value:?} is not {expected}")]
+    #[error("{value:?} cannot stand here")]
     BadValue {
         /// What stands there.
         value: String,
@@ -98,22 +103,68 @@ pub enum Problem {
         line: usize,
     },
     /// A number that belongs to two tenants.
-    #[error("{number} belongs to tenant {tenant:?} already")]
+    #[error("{number} belongs to tenant {tenant:?} already, on line {line}")]
     NumberTaken {
         /// The number.
         number: String,
         /// Its first owner.
         tenant: String,
+        /// Where the first owner has it.
+        line: usize,
+    },
+    /// A number that a tenant has twice.
+    #[error("{number} is among the tenant's numbers already, on line {line}")]
+    NumberTwice {
+        /// The number.
+        number: String,
+        /// Where it stands first.
+        line: usize,
     },
     /// A regular expression that does not compile, or is too large.
     #[error("not a usable regular expression: {0}")]
     Regex(String),
-    /// Two settings that exclude each other.
-    #[error("{0}")]
-    Conflict(&'static str),
-    /// Something that can never take effect.
-    #[error("this can never take effect: {0}")]
-    Unreachable(&'static str),
+    /// Something of which only one can be.
+    #[error("{kind} {name:?} on line {line} has the same {what}")]
+    Taken {
+        /// Address, FQDN …
+        what: &'static str,
+        /// Listener, tenant …
+        kind: &'static str,
+        /// Who has it.
+        name: String,
+        /// Where.
+        line: usize,
+    },
+    /// Settings that are each in order and together are not.
+    #[error("{what}")]
+    Conflict {
+        /// What does not go together.
+        what: &'static str,
+        /// What to do about it.
+        cure: &'static str,
+    },
+    /// A route that never gets a call.
+    #[error("route {route:?} on line {line} takes every call that this one could take")]
+    Hidden {
+        /// The route that gets them.
+        route: String,
+        /// Where it stands.
+        line: usize,
+    },
+    /// An emergency number that leads nowhere.
+    #[error("no route takes calls to {number}")]
+    Unrouted {
+        /// The number.
+        number: String,
+    },
+    /// More than can be.
+    #[error("there are {count} of them")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
 }
 
 impl Problem {
@@ -126,7 +177,7 @@ impl Problem {
                 meant: Some(meant), ..
             } => format!("Write \"{meant}\", or remove the line."),
             Self::Unknown { meant: None, .. } => "Remove the line.".to_owned(),
-            Self::Missing { key, .. } => format!("Add a line: {key} = …"),
+            Self::Missing { key, expected } => format!("Add {key}: {expected}."),
             Self::WrongKind { expected, .. } | Self::BadValue { expected, .. } => {
                 format!("Write {expected}.")
             }
@@ -134,13 +185,22 @@ impl Problem {
                 format!("Name a {kind} that exists, or add one with this name.")
             }
             Self::Duplicate { kind, .. } => format!("Give this {kind} a name of its own."),
-            Self::NumberTaken { .. } => "Leave the number with one of the two tenants.".to_owned(),
+            Self::NumberTaken { .. } => {
+                "Leave the number with one of the two, or reserve every carrier trunk for a tenant."
+                    .to_owned()
+            }
+            Self::NumberTwice { .. } => "Remove one of the two.".to_owned(),
             Self::Regex(_) => {
                 "Correct the expression; look-around and back-references do not exist here."
                     .to_owned()
             }
-            Self::Conflict(_) => "Remove one of the two.".to_owned(),
-            Self::Unreachable(_) => "Remove it, or move it before what hides it.".to_owned(),
+            Self::Taken { what, .. } => format!("Give one of the two another {what}."),
+            Self::Conflict { cure, .. } => (*cure).to_owned(),
+            Self::Hidden { .. } => "Move this route before that one, or remove it.".to_owned(),
+            Self::Unrouted { number } => {
+                format!("Add a route with to_numbers = [{number:?}].")
+            }
+            Self::TooMany { most, .. } => format!("Leave at most {most}."),
         }
     }
 }
@@ -159,16 +219,16 @@ pub struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            place,
+            place: Place { line, column },
             path,
             problem,
         } = self;
+        let cure = problem.cure();
+        let problem = problem.to_string();
+        let stop = if problem.ends_with('?') { "" } else { "." };
         write!(
             f,
-            "line {}, column {}: {path}: {problem}. {}",
-            place.line,
-            place.column,
-            problem.cure()
+            "line {line}, column {column}: {path}: {problem}{stop} {cure}"
         )
     }
 }
@@ -188,23 +248,32 @@ impl fmt::Display for Findings {
 
 impl std::error::Error for Findings {}
 
+impl<'f> IntoIterator for &'f Findings {
+    type Item = &'f Finding;
+    type IntoIter = std::slice::Iter<'f, Finding>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
 /// Collects findings while a text is read.
 #[derive(Debug)]
 pub(crate) struct Report<'t> {
-    text: &'t str,
+    lines: Lines<'t>,
     found: Vec<Finding>,
 }
 
 impl<'t> Report<'t> {
-    pub(crate) const fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self {
-            text,
+            lines: Lines::new(text),
             found: Vec::new(),
         }
     }
 
     pub(crate) fn add(&mut self, span: &Range<usize>, path: impl Into<String>, problem: Problem) {
-        let place = Place::of(self.text, span.start);
+        let place = self.lines.place(span.start);
         self.found.push(Finding {
             place,
             path: path.into(),
@@ -213,7 +282,7 @@ impl<'t> Report<'t> {
     }
 
     pub(crate) fn line_of(&self, span: &Range<usize>) -> usize {
-        Place::of(self.text, span.start).line
+        self.lines.place(span.start).line
     }
 
     /// `Ok` if nothing was found.
@@ -226,39 +295,117 @@ impl<'t> Report<'t> {
     }
 
     /// What was found, in the order of the text.
+    ///
+    /// Behind an error of syntax a table reads as full of gaps, and what is on the same line is not what was meant: of those only
+    /// the error itself is told.
     pub(crate) fn findings(mut self) -> Findings {
+        let broken: Vec<usize> = self
+            .found
+            .iter()
+            .filter(|finding| matches!(finding.problem, Problem::Syntax(_)))
+            .map(|finding| finding.place.line)
+            .collect();
+        if !broken.is_empty() {
+            self.found.retain(|finding| match finding.problem {
+                Problem::Syntax(_) => true,
+                Problem::Missing { .. }
+                | Problem::NoSuch { .. }
+                | Problem::Conflict { .. }
+                | Problem::Hidden { .. } => false,
+                _ => !broken.contains(&finding.place.line),
+            });
+        }
         self.found
             .sort_by(|a, b| (a.place, &a.path).cmp(&(b.place, &b.path)));
+        // The parser finds its way back by stages, and complains at each.
+        self.found.dedup_by(|later, first| {
+            matches!(
+                (&later.problem, &first.problem),
+                (Problem::Syntax(_), Problem::Syntax(_))
+            ) && later.place.line == first.place.line
+        });
         Findings(self.found)
     }
 }
+
+/// Longer names are not looked at for typing errors.
+const LONGEST_TYPO: usize = 64;
 
 /// The name most like `wrong`, if one is like it.
 pub(crate) fn most_similar<'n>(
     wrong: &str,
     names: impl Iterator<Item = &'n str>,
 ) -> Option<String> {
+    // The distance costs the product of the lengths; nobody mistypes as much as this.
+    if wrong.len() > LONGEST_TYPO {
+        return None;
+    }
     names
+        .filter(|name| name.len() <= LONGEST_TYPO)
         .map(|name| (distance(wrong, name), name))
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
         .min()
         .map(|(_, name)| name.to_owned())
 }
 
-/// Levenshtein's distance.
+/// How many letters were left out, added, mistaken or exchanged with their neighbour (Damerau's distance, restricted).
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (above + 1)
-                .min(row[j] + 1)
-                .min(diagonal + usize::from(x != *y));
-            diagonal = above;
+            let mistaken = last[j] + usize::from(x != y);
+            let mut least = mistaken.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut last, row);
     }
-    row[b.len()]
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters_from_one() {
+        let lines = Lines::new("ab\nécd\n\nx");
+        for (offset, line, column) in [
+            (0, 1, 1),
+            (2, 1, 3),
+            (3, 2, 1),
+            (4, 2, 1),
+            (5, 2, 2),
+            (8, 3, 1),
+            (9, 4, 1),
+            (99, 4, 2),
+        ] {
+            assert_eq!(lines.place(offset), Place { line, column }, "{offset}");
+        }
+        assert_eq!(Lines::new("").place(0), Place { line: 1, column: 1 });
+    }
+
+    #[test]
+    fn a_typing_error_finds_what_was_meant() {
+        let names = ["listener", "limits", "tenant"];
+        assert_eq!(
+            most_similar("lisener", names.into_iter()).as_deref(),
+            Some("listener")
+        );
+        assert_eq!(
+            most_similar("teannt", names.into_iter()).as_deref(),
+            Some("tenant")
+        );
+        assert_eq!(
+            most_similar("upd", ["udp", "tls"].into_iter()).as_deref(),
+            Some("udp")
+        );
+        assert_eq!(most_similar("trunk", names.into_iter()), None);
+        assert_eq!(most_similar(&"l".repeat(10_000), names.into_iter()), None);
+    }
 }

@@ -19,6 +19,8 @@
 mod check;
 pub mod document;
 mod finding;
+pub mod fuzz;
+mod number;
 mod read;
 mod secret;
 mod snapshot;

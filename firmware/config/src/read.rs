@@ -311,7 +311,7 @@ pub(crate) fn text_of<'v>(
     value: &'v DeValue<'_>,
     expected: &'static str,
 ) -> Result<&'v str, Problem> {
-    value.as_str().ok_or(Problem::WrongKind {
+    value.as_str().ok_or_else(|| Problem::WrongKind {
         expected,
         found: kind_of(value),
     })
@@ -377,7 +377,7 @@ impl Field for bool {
     const EXPECTED: &'static str = "true or false";
 
     fn read(value: &DeValue<'_>) -> Result<Self, Problem> {
-        value.as_bool().ok_or(Problem::WrongKind {
+        value.as_bool().ok_or_else(|| Problem::WrongKind {
             expected: Self::EXPECTED,
             found: kind_of(value),
         })
@@ -388,7 +388,7 @@ impl Field for u32 {
     const EXPECTED: &'static str = "a whole number";
 
     fn read(value: &DeValue<'_>) -> Result<Self, Problem> {
-        let integer = value.as_integer().ok_or(Problem::WrongKind {
+        let integer = value.as_integer().ok_or_else(|| Problem::WrongKind {
             expected: Self::EXPECTED,
             found: kind_of(value),
         })?;

@@ -13,17 +13,30 @@ use crate::document::route::Route;
 use crate::document::tenant::Tenant;
 use crate::document::trunk::Trunk;
 use crate::document::{Document, ListenerId, RouteId, TenantId, TrunkId};
-use crate::values::e164;
+use crate::number::NumberMap;
+use crate::values::Network;
 
 /// A configuration in force. Dereferences to its [`Document`].
 #[derive(Debug)]
 pub struct Snapshot {
     document: Document,
-    /// First number of each range, by number of digits, sorted; with the last number and the owner.
-    numbers: HashMap<u8, Vec<(u64, u64, TenantId)>>,
+    /// Owners of numbers where the trunk does not say whose call it is.
+    numbers: NumberMap<TenantId>,
+    /// The numbers of each tenant, which may be another's too (MT-01).
+    numbers_of: Vec<NumberMap<()>>,
+    ownership: Ownership,
     tenants: HashMap<String, TenantId>,
     trunks: HashMap<String, TrunkId>,
     of_listener: HashMap<ListenerId, Vec<TrunkId>>,
+}
+
+/// Whether a number can be two tenants'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// It cannot: some carrier trunk serves several tenants and tells them apart by number.
+    Sole,
+    /// It can: the trunk always tells whose call it is.
+    Shared,
 }
 
 impl Deref for Snapshot {
@@ -35,23 +48,31 @@ impl Deref for Snapshot {
 }
 
 impl Document {
+    pub(crate) fn ownership(&self) -> Ownership {
+        match self.trunks.iter().all(|trunk| trunk.tenant().is_some()) {
+            true => Ownership::Shared,
+            false => Ownership::Sole,
+        }
+    }
+
     /// The document, indexed.
     #[must_use]
     pub fn snapshot(self) -> Arc<Snapshot> {
-        let mut numbers: HashMap<u8, Vec<(u64, u64, TenantId)>> = HashMap::new();
-        let mut tenants = HashMap::new();
-        for (id, tenant) in (0..).map(TenantId).zip(&self.tenants) {
-            tenants.insert(tenant.fqdn.clone(), id);
-            for range in &tenant.numbers {
-                numbers
-                    .entry(range.digits)
-                    .or_default()
-                    .push((range.first, range.last, id));
-            }
-        }
-        for ranges in numbers.values_mut() {
-            ranges.sort_unstable_by_key(|(first, ..)| *first);
-        }
+        let tenants: HashMap<_, _> = (0..)
+            .map(TenantId)
+            .zip(&self.tenants)
+            .map(|(id, tenant)| (tenant.fqdn.clone(), id))
+            .collect();
+        let numbers = NumberMap::new(
+            (0..)
+                .map(TenantId)
+                .zip(&self.tenants)
+                .flat_map(|(id, tenant)| tenant.numbers.iter().map(move |range| (range, id))),
+        );
+        let of_one =
+            |tenant: &Tenant| NumberMap::new(tenant.numbers.iter().map(|range| (range, ())));
+        let numbers_of = self.tenants.iter().map(of_one).collect();
+        let ownership = self.ownership();
         let mut trunks = HashMap::new();
         let mut of_listener: HashMap<ListenerId, Vec<TrunkId>> = HashMap::new();
         for (id, trunk) in (0..).map(TrunkId).zip(&self.trunks) {
@@ -69,6 +90,8 @@ impl Document {
         Arc::new(Snapshot {
             document: self,
             numbers,
+            numbers_of,
+            ownership,
             tenants,
             trunks,
             of_listener,
@@ -121,15 +144,22 @@ impl Snapshot {
         }
     }
 
-    /// The tenant that a number in E.164 form belongs to.
+    /// The tenant that a number in E.164 form belongs to: the one with the narrowest range around it.
     #[must_use]
     pub fn tenant_of_number(&self, number: &str) -> Option<TenantId> {
-        let digits = e164(number)?;
-        let ranges = self.numbers.get(&u8::try_from(digits.len()).ok()?)?;
-        let value: u64 = digits.parse().ok()?;
-        let (_, last, tenant) =
-            ranges[..ranges.partition_point(|(first, ..)| *first <= value)].last()?;
-        (value <= *last).then_some(*tenant)
+        self.numbers.find(number)
+    }
+
+    /// Whether a number in E.164 form is one of a tenant's. Tenants may share a number where every carrier trunk is reserved for
+    /// one of them (MT-01).
+    #[must_use]
+    pub fn owns(&self, tenant: TenantId, number: &str) -> bool {
+        match self.numbers.find(number) {
+            Some(owner) if owner == tenant => true,
+            Some(_) if self.ownership == Ownership::Sole => false,
+            Some(_) => self.numbers_of[tenant.index()].find(number).is_some(),
+            None => false,
+        }
     }
 
     /// Whether any trunk of this listener has this source (SIG-03).
@@ -139,8 +169,8 @@ impl Snapshot {
             .any(|(_, trunk)| trunk.sources.iter().any(|network| network.contains(source)))
     }
 
-    /// The trunk that a request belongs to: by listener and source; where several share them, by the host of the Request-URI, which
-    /// names the tenant on Teams trunks (MT-01). A Teams trunk is never chosen by its source alone.
+    /// The trunk that a request belongs to: by listener and source, the narrowest network first. Where Teams trunks share both, the host
+    /// of the Request-URI names the tenant (MT-01); a Teams trunk is never chosen by its source alone.
     #[must_use]
     pub fn trunk_of(
         &self,
@@ -149,20 +179,24 @@ impl Snapshot {
         host: Option<&str>,
     ) -> Option<TrunkId> {
         let tenant = host.and_then(|host| self.tenant_of_fqdn(host));
-        let mut carrier = None;
+        let mut carrier: Option<(u8, TrunkId)> = None;
         for (id, trunk) in self.heard_on(listener) {
-            if !trunk.sources.iter().any(|network| network.contains(source)) {
+            let around = trunk
+                .sources
+                .iter()
+                .filter(|network| network.contains(source));
+            let Some(narrowest) = around.map(Network::length).max() else {
                 continue;
-            }
+            };
             if trunk.is_teams() {
                 if tenant.is_some() && trunk.tenant() == tenant {
                     return Some(id);
                 }
-            } else if carrier.is_none() {
-                carrier = Some(id);
+            } else if carrier.is_none_or(|(length, _)| narrowest > length) {
+                carrier = Some((narrowest, id));
             }
         }
-        carrier
+        carrier.map(|(_, id)| id)
     }
 
     fn heard_on(&self, listener: ListenerId) -> impl Iterator<Item = (TrunkId, &Trunk)> {

@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::finding::Problem;
+pub use crate::number::{NumberRange, Tail, e164};
 use crate::read::{field_of_text, field_of_words};
 
 /// A network, or one address.
@@ -32,6 +34,12 @@ impl Network {
         }
     }
 
+    /// How many bits count: the more, the narrower.
+    #[must_use]
+    pub const fn length(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether every address lies in it.
     #[must_use]
     pub const fn is_everything(&self) -> bool {
@@ -50,7 +58,13 @@ impl FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| ())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(longest), |prefix| prefix.parse().map_err(|_| ()))?;
-        if prefix > longest {
+        // Bits behind the length are a typing error in one or the other.
+        let rest = match address {
+            IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let loose = rest.checked_shl(u32::from(prefix)).unwrap_or(0) != 0;
+        if prefix > longest || loose {
             Err(())
         } else {
             Ok(Self { address, prefix })
@@ -58,9 +72,15 @@ impl FromStr for Network {
     }
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
 field_of_text!(
     Network,
-    "a network like \"52.112.0.0/14\" or an address",
+    "an address, or a network like \"52.112.0.0/14\" with no bits set behind its length",
     |text| text.parse().ok()
 );
 
@@ -90,62 +110,6 @@ field_of_text!(
         (first >= 1_024 && last > first.saturating_add(2)).then_some(PortRange { first, last })
     }
 );
-
-/// A range of E.164 numbers of one length, both ends included.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct NumberRange {
-    /// Digits of the first number, without `+`.
-    pub first: u64,
-    /// Digits of the last number.
-    pub last: u64,
-    /// How many digits they have.
-    pub digits: u8,
-}
-
-impl NumberRange {
-    /// The range that a text means: `+12025550100` or `+12025550100-+12025550199`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let (first, last) = (e164(first.trim())?, e164(last.trim())?);
-        if first.len() != last.len() {
-            return None;
-        }
-        let digits = u8::try_from(first.len()).ok()?;
-        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-        (first <= last).then_some(Self {
-            first,
-            last,
-            digits,
-        })
-    }
-}
-
-impl fmt::Display for NumberRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last {
-            write!(f, "+{}", self.first)
-        } else {
-            write!(f, "+{}-+{}", self.first, self.last)
-        }
-    }
-}
-
-field_of_text!(
-    NumberRange,
-    "a number like \"+12025550100\" or a range of numbers of one length",
-    NumberRange::parse
-);
-
-/// The digits of a number in E.164 form: `+`, then 2 to 15 digits of which the first is not 0.
-#[must_use]
-pub fn e164(number: &str) -> Option<&str> {
-    let digits = number.strip_prefix('+')?;
-    let good = (2..=15).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && !digits.starts_with('0');
-    good.then_some(digits)
-}
 
 /// A transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -269,3 +233,118 @@ field_of_text!(
         good.then(|| Label(text.to_owned()))
     }
 );
+
+/// Minutes east of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UtcOffset(pub(crate) i16);
+
+impl UtcOffset {
+    /// `+01:00`, `-05:30`; at most 14 hours, as on Earth.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+            (Some(rest), _) => (1, rest),
+            (_, Some(rest)) => (-1, rest),
+            _ => return None,
+        };
+        let minutes = i16::try_from(minutes_of_day(rest)?).ok()?;
+        (minutes <= 14 * 60).then_some(Self(sign * minutes))
+    }
+}
+
+field_of_text!(
+    UtcOffset,
+    "an offset from UTC like \"+01:00\"",
+    UtcOffset::parse
+);
+
+/// `17:30` as minutes after midnight; `24:00` is the end of the day.
+pub(crate) fn minutes_of_day(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    if hours.len() != 2 || minutes.len() != 2 {
+        return None;
+    }
+    let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let total = hours.checked_mul(60)?.checked_add(minutes)?;
+    (minutes < 60 && total <= 1_440).then_some(total)
+}
+
+/// How many, at least one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count(pub(crate) u32);
+
+impl crate::read::Field for Count {
+    const EXPECTED: &'static str = "a whole number from 1";
+
+    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, Problem> {
+        let expected = Self::EXPECTED;
+        let count = u32::read(value).map_err(|problem| match problem {
+            Problem::BadValue { value, .. } => Problem::BadValue { value, expected },
+            Problem::WrongKind { found, .. } => Problem::WrongKind { expected, found },
+            other => other,
+        })?;
+        match count {
+            0 => Err(Problem::BadValue {
+                value: "0".to_owned(),
+                expected: Self::EXPECTED,
+            }),
+            count => Ok(Self(count)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain_their_addresses() {
+        let within = |network: &str, address: &str| {
+            let network: Network = network.parse().expect("a network");
+            network.contains(address.parse().expect("an address"))
+        };
+        assert!(within("52.112.0.0/14", "52.115.255.255"));
+        assert!(within("52.112.0.0/14", "::ffff:52.112.0.1"));
+        assert!(!within("52.112.0.0/14", "52.116.0.0"));
+        assert!(within("2001:db8::/32", "2001:db8:1::1"));
+        assert!(within("0.0.0.0/0", "1.2.3.4") && !within("0.0.0.0/0", "::1"));
+        assert!(within("192.0.2.1", "192.0.2.1") && !within("192.0.2.1", "192.0.2.2"));
+        for wrong in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "10.1.0.0/8",
+            "::1/64",
+            "x",
+            "10.0.0.0/",
+        ] {
+            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn endpoints_have_names_addresses_and_ports() {
+        for text in [
+            "sip.example.com:5061",
+            "sip.example.com",
+            "192.0.2.1:5060",
+            "[2001:db8::1]:5060",
+        ] {
+            let endpoint = Endpoint::parse(text).map(|endpoint| endpoint.to_string());
+            assert_eq!(endpoint.as_deref(), Some(text));
+        }
+        for wrong in [
+            "",
+            "a b",
+            "host:0",
+            "host:70000",
+            "[::1",
+            "[x]",
+            ":5060",
+            "-a.example",
+            "a..b",
+            "[::1]5",
+        ] {
+            assert_eq!(Endpoint::parse(wrong), None, "{wrong}");
+        }
+    }
+}

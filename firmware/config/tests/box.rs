@@ -65,10 +65,10 @@ fn every_fault_is_reported_at_once_with_its_line() {
     let findings = config::parse(&broken).expect_err("five faults").to_string();
     for wanted in [
         "media.prots: there is no setting \"prots\" here; did you mean \"ports\"?",
-        "listener.trunks-udp.transport: \"sctp\" is not \"udp\", \"tcp\" or \"tls\"",
+        "listener.trunks-udp.transport: \"sctp\" cannot stand here. Write \"udp\", \"tcp\" or \"tls\".",
         "there is no trunk named \"prob\"; did you mean \"probe\"?",
         "trunk.probe.sources: a trunk that takes requests from everywhere",
-        "tenant.contoso.limits.calls_per_second: expected a whole number, found a text",
+        "tenant.contoso.limits.calls_per_second: a text cannot stand here. Write a whole number from 1.",
     ] {
         assert!(findings.contains(wanted), "{wanted}\nnot in\n{findings}");
     }
@@ -85,32 +85,66 @@ fn every_fault_is_reported_at_once_with_its_line() {
 }
 
 #[test]
-fn a_number_of_two_tenants_is_a_fault() {
-    let twice = format!(
-        "{BOX}\n[[tenant]]\nname = \"fabrikam\"\nfqdn = \"sbc2.fabrikam.example\"\nnumbers = [\"+12025550150\"]\n"
-    );
-    let findings = config::parse(&twice).expect_err("an overlap").to_string();
-    assert!(
-        findings.contains("+12025550150 belongs to tenant \"contoso\" already"),
-        "{findings}"
-    );
+fn a_ported_number_is_taken_out_of_the_range_around_it() {
+    let fabrikam = "[[tenant]]\nname = \"fabrikam\"\nfqdn = \"sbc2.fabrikam.example\"\nnumbers = [\"+12025550150\"]\n";
+    let snapshot = config::parse(&format!("{BOX}\n{fabrikam}"))
+        .unwrap_or_else(|findings| panic!("{findings}"))
+        .snapshot();
+    let of = |number| {
+        snapshot
+            .tenant_of_number(number)
+            .map(|id| snapshot.tenant(id).name.as_str())
+    };
+    assert_eq!(of("+12025550149"), Some("contoso"));
+    assert_eq!(of("+12025550150"), Some("fabrikam"));
+    assert_eq!(of("+12025550151"), Some("contoso"));
+    let contoso = snapshot.tenant_of_number("+12025550149").expect("contoso");
+    assert!(snapshot.owns(contoso, "+12025550151") && !snapshot.owns(contoso, "+12025550150"));
 }
 
 #[test]
-fn no_text_makes_it_panic() {
-    for seed in [
-        BOX,
-        "",
-        "version = 1",
-        "[[trunk]]",
-        "a = [",
-        "\u{0}",
-        "version = 99999999999999999999",
-    ] {
-        let _ = config::parse(seed);
+fn tenants_share_numbers_where_every_trunk_knows_whose_call_it_is() {
+    // MT-01: +1001 exists in two companies.
+    let shared = BOX.replace("+12025550100-+12025550199", "+1001")
+        + "\n[[tenant]]\nname = \"fabrikam\"\nfqdn = \"sbc2.fabrikam.example\"\nnumbers = [\"+1001\"]\n";
+    assert!(
+        config::parse(&shared).is_err(),
+        "trunk probe would not know whose it is"
+    );
+    let reserved = shared.replace(
+        "kind = \"carrier\"",
+        "kind = \"carrier\"\ntenant = \"contoso\"",
+    );
+    let snapshot = config::parse(&reserved)
+        .unwrap_or_else(|findings| panic!("{findings}"))
+        .snapshot();
+    for fqdn in ["sbc1.contoso.example", "sbc2.fabrikam.example"] {
+        let tenant = snapshot.tenant_of_fqdn(fqdn).expect("a tenant");
+        assert!(
+            snapshot.owns(tenant, "+1001") && !snapshot.owns(tenant, "+1002"),
+            "{fqdn}"
+        );
     }
-    // Every prefix of a good document is a document that somebody was writing.
+}
+
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the corpus is read as files, and not by the crate"
+)]
+fn no_text_makes_it_panic() {
+    let corpus = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/regressions/config"
+    );
+    let mut replayed = 0;
+    for seed in std::fs::read_dir(corpus).expect("the corpus").flatten() {
+        config::fuzz::fuzz_parse(&std::fs::read(seed.path()).expect("a seed"));
+        replayed += 1;
+    }
+    assert!(replayed > 5, "the corpus is there");
+    // Every beginning of a good document is a document that somebody was writing.
     for end in (0..BOX.len()).filter(|end| BOX.is_char_boundary(*end)) {
-        let _ = config::parse(&BOX[..end]);
+        config::fuzz::fuzz_parse(&BOX.as_bytes()[..end]);
     }
 }

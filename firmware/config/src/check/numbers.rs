@@ -1,38 +1,74 @@
-//! A number belongs to one tenant (MT-01): it decides whose call an incoming one is.
+//! A number must lead to one tenant wherever it decides whose call it is (MT-01).
+//!
+//! A range within a wider one takes its numbers out of it, so only equal ranges and ranges that overlap in part are faults. Where every
+//! carrier trunk is reserved for a tenant, numbers decide nothing between tenants and may be shared.
 
 use crate::document::Read;
 use crate::finding::{Problem, Report};
+use crate::number::Key;
+use crate::snapshot::Ownership;
 
-pub(super) fn check(read: &Read, report: &mut Report<'_>) {
-    let mut all: Vec<(u8, u64, u64, usize, usize)> = Vec::new();
-    for (tenant, entry) in read.document.tenants.iter().enumerate() {
-        for (index, range) in entry.numbers.iter().enumerate() {
-            all.push((range.digits, range.first, range.last, tenant, index));
+/// A span of numbers, and whose it is: the tenant and the range among its numbers.
+struct Owned {
+    first: Key,
+    last: Key,
+    tenant: usize,
+    range: usize,
+}
+
+pub(super) fn check(read: &Read<'_>, report: &mut Report<'_>) {
+    let tenants = &read.document.tenants;
+    let shared = read.document.ownership() == Ownership::Shared;
+    let mut all = Vec::new();
+    for (tenant, settings) in tenants.iter().enumerate() {
+        for (range, spans) in settings.numbers.iter().enumerate() {
+            all.extend(spans.spans().map(|(first, last)| Owned {
+                first,
+                last,
+                tenant,
+                range,
+            }));
         }
     }
-    all.sort_unstable();
-    // Sorted by first number, each overlap shows against the one that reaches furthest so far.
-    let mut furthest: Option<(u8, u64, usize)> = None;
-    for (digits, first, last, tenant, index) in all {
-        if let Some((before, reach, owner)) = furthest
-            && before == digits
-            && first <= reach
-            && owner != tenant
+    // Wider ones first, so that a range comes after those that it lies in.
+    all.sort_by_key(|owned| {
+        (
+            owned.first,
+            std::cmp::Reverse(owned.last),
+            owned.tenant,
+            owned.range,
+        )
+    });
+    let mut around: Vec<&Owned> = Vec::new();
+    let mut told = std::collections::HashSet::new();
+    for owned in &all {
+        around.retain(|wider| wider.last >= owned.first);
+        let clash = around.iter().find(|wider| {
+            let same = wider.first == owned.first && wider.last == owned.last;
+            let partly = wider.last < owned.last;
+            let matters = wider.tenant == owned.tenant || !shared;
+            // A stem covers one span for each length: it does not clash with itself.
+            let other = (wider.tenant, wider.range) != (owned.tenant, owned.range);
+            (same || partly) && matters && other
+        });
+        if let Some(other) = clash
+            && told.insert((owned.tenant, owned.range))
         {
-            let span = read.number_spans[tenant][index].clone();
-            let owner = read.document.tenants[owner].name.clone();
-            let path = format!("tenant.{}.numbers", read.document.tenants[tenant].name);
-            report.add(
-                &span,
-                path,
+            let at = |owned: &Owned| read.number_spans[owned.tenant][owned.range].clone();
+            let number = owned.first.to_string();
+            let line = report.line_of(&at(other));
+            let problem = if other.tenant == owned.tenant {
+                Problem::NumberTwice { number, line }
+            } else {
                 Problem::NumberTaken {
-                    number: format!("+{first}"),
-                    tenant: owner,
-                },
-            );
+                    number,
+                    tenant: tenants[other.tenant].name.clone(),
+                    line,
+                }
+            };
+            let path = format!("tenant.{}.numbers", tenants[owned.tenant].name);
+            report.add(&at(owned), path, problem);
         }
-        if furthest.is_none_or(|(before, reach, _)| before != digits || last > reach) {
-            furthest = Some((digits, last, tenant));
-        }
+        around.push(owned);
     }
 }

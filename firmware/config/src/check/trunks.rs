@@ -1,65 +1,117 @@
 //! A trunk must be able to do what its kind demands.
 
-use crate::document::Read;
-use crate::document::trunk::{Profile, TrunkKind};
-use crate::finding::{Problem, Report};
-use crate::values::Transport;
+use std::net::IpAddr;
 
-pub(super) fn check(read: &Read, report: &mut Report<'_>) {
-    let document = &read.document;
-    for (trunk, span) in document.trunks.iter().zip(&read.trunk_spans) {
-        let path = format!("trunk.{}", trunk.name);
-        let Some(listener) = document.listeners.get(trunk.listener.index()) else {
+use crate::document::Read;
+use crate::document::carrier::Carrier;
+use crate::document::listener::Listener;
+use crate::document::teams::Teams;
+use crate::document::trunk::{Profile, Trunk, TrunkKind};
+use crate::finding::{Problem, Report};
+use crate::values::{Endpoint, Transport};
+
+pub(super) fn check(read: &Read<'_>, report: &mut Report<'_>) {
+    for (index, trunk) in read.document.trunks.iter().enumerate() {
+        let mut fault = |key: &str, problem: Problem| {
+            let span = read.span("trunk", index, key);
+            report.add(&span, format!("trunk.{}.{key}", trunk.name), problem);
+        };
+        if trunk.sources.is_empty() && !read.sets("trunk", index, "sources") {
+            let expected = "a list of the addresses and networks that its requests come from";
+            fault(
+                "sources",
+                Problem::Missing {
+                    key: "sources",
+                    expected,
+                },
+            );
+        }
+        // One that could not be read stands at the first listener.
+        let Some(listener) = read.document.listeners.get(trunk.listener.index()) else {
             continue;
         };
-        if trunk.sources.is_empty() {
-            let problem = Problem::Missing {
-                key: "sources",
-                expected: "the addresses that its requests come from",
-            };
-            report.add(span, path.clone(), problem);
-        }
         match &trunk.kind {
-            TrunkKind::Teams(teams) => {
-                if listener.transport != Transport::Tls {
-                    report.add(
-                        span,
-                        path.clone(),
-                        Problem::Conflict("Teams speaks TLS only, this listener does not"),
-                    );
-                }
-                if trunk.media.profile == Profile::Avp {
-                    report.add(
-                        span,
-                        path.clone(),
-                        Problem::Conflict("Teams refuses media in the clear (MED-02)"),
-                    );
-                }
-                let identity = document
-                    .tenants
-                    .get(teams.tenant.index())
-                    .and_then(|tenant| tenant.identity);
-                if identity.is_none() && listener.identity.is_none() {
-                    let expected = "an identity of the tenant or of the listener, to be shown to Teams (SIG-06)";
-                    report.add(
-                        span,
-                        path.clone(),
-                        Problem::Missing {
-                            key: "identity",
-                            expected,
-                        },
-                    );
-                }
-            }
-            TrunkKind::Carrier(carrier) => {
-                // UDP may go over to TCP for long messages, so both count as one kind here.
-                let secure = |transport| transport == Transport::Tls;
-                if secure(carrier.transport) != secure(listener.transport) {
-                    let problem =
-                        Problem::Conflict("the trunk's transport is not the one of its listener");
-                    report.add(span, path, problem);
-                }
-            }
+            TrunkKind::Teams(settings) => teams(read, trunk, settings, listener, &mut fault),
+            TrunkKind::Carrier(settings) => carrier(settings, listener, &mut fault),
         }
     }
+}
+
+fn teams(
+    read: &Read<'_>,
+    trunk: &Trunk,
+    teams: &Teams,
+    listener: &Listener,
+    fault: &mut impl FnMut(&str, Problem),
+) {
+    if listener.transport != Transport::Tls {
+        let problem = Problem::Conflict {
+            what: "Teams speaks TLS only, this listener does not",
+            cure: "Name a listener with transport = \"tls\".",
+        };
+        fault("listener", problem);
+    }
+    if trunk.media.profile == Profile::Avp {
+        let problem = Problem::Conflict {
+            what: "Teams refuses media in the clear (MED-02)",
+            cure: "Remove profile, or write \"savp\".",
+        };
+        fault("media", problem);
+    }
+    let identity = read
+        .document
+        .tenants
+        .get(teams.tenant.index())
+        .and_then(|tenant| tenant.identity);
+    if identity.is_none() && listener.identity.is_none() && listener.transport == Transport::Tls {
+        let expected =
+            "an identity of the tenant or of the listener, to be shown to Teams (SIG-06)";
+        fault(
+            "tenant",
+            Problem::Missing {
+                key: "identity",
+                expected,
+            },
+        );
+    }
+    if teams
+        .proxies
+        .iter()
+        .any(|proxy| address_of(proxy).is_some())
+    {
+        let problem = Problem::Conflict {
+            what: "a proxy of Microsoft is known by its name, which its certificate bears",
+            cure: "Write the names, like \"sip.pstnhub.microsoft.com:5061\".",
+        };
+        fault("proxies", problem);
+    }
+}
+
+fn carrier(carrier: &Carrier, listener: &Listener, fault: &mut impl FnMut(&str, Problem)) {
+    // UDP goes over to TCP for long messages, so both count as one kind here.
+    let secure = |transport| transport == Transport::Tls;
+    if secure(carrier.transport) != secure(listener.transport) {
+        let problem = Problem::Conflict {
+            what: "one of the trunk and its listener speaks TLS, the other does not",
+            cure: "Give the trunk the transport of its listener, or name another listener.",
+        };
+        fault("transport", problem);
+    }
+    let version = listener.address.ip().is_ipv4();
+    if carrier
+        .peers
+        .iter()
+        .filter_map(address_of)
+        .any(|peer| peer.is_ipv4() != version)
+    {
+        let problem = Problem::Conflict {
+            what: "a peer and the listener have addresses of different versions of IP",
+            cure: "Name a listener of the peer's version.",
+        };
+        fault("peers", problem);
+    }
+}
+
+fn address_of(endpoint: &Endpoint) -> Option<IpAddr> {
+    endpoint.host.parse().ok()
 }

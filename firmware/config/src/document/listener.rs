@@ -49,7 +49,7 @@ impl Listener {
             port: Some(address.port()),
         };
         let mut advertised = section.or("advertised", of_address);
-        advertised.port = advertised.port.or(Some(address.port()));
+        advertised.port = advertised.port.or_else(|| Some(address.port()));
         let identity = known.identities.maybe(section, "identity").map(IdentityId);
         let client_auth = section.or("client_auth", ClientAuth::Required);
         if transport == Transport::Tls && identity.is_none() && !section.has("identity") {
@@ -64,7 +64,10 @@ impl Listener {
             section.fault(
                 None,
                 "client_auth",
-                Problem::Unreachable("only TLS listeners ask for certificates"),
+                Problem::Conflict {
+                    what: "only TLS listeners ask for certificates",
+                    cure: "Remove client_auth, or set transport = \"tls\".",
+                },
             );
         }
         Self {

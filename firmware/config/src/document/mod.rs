@@ -4,22 +4,28 @@
 //! reference.
 
 pub mod carrier;
+pub mod dial_plan;
 pub mod listener;
+mod names;
 pub mod numbers;
 pub mod route;
 pub mod teams;
 pub mod tenant;
 pub mod trunk;
+pub mod window;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use crate::finding::{Findings, Problem, Report, most_similar};
-use crate::read::{At, Section};
-use crate::values::{HostName, Label, PortRange};
+use crate::finding::{Findings, Problem, Report};
+use crate::read::{Section, field_of_text};
+use crate::values::{HostName, PortRange, UtcOffset};
+
+pub(crate) use names::{Known, Names};
 
 use listener::Listener;
 use route::Route;
@@ -111,110 +117,24 @@ pub struct Trust {
     pub bundle: String,
 }
 
-/// The names of one kind, to refer to.
-#[derive(Debug)]
-pub(crate) struct Names {
-    kind: &'static str,
-    by_name: HashMap<String, (u32, usize)>,
-}
-
-impl Names {
-    fn new(kind: &'static str) -> Self {
-        Self {
-            kind,
-            by_name: HashMap::new(),
-        }
-    }
-
-    /// Take a name for the next one of the kind.
-    fn take(&mut self, section: &mut Section<'_, '_>) -> String {
-        let At {
-            value: Label(name),
-            span,
-        } = section.must("name", Label("?".to_owned()));
-        let index = u32::try_from(self.by_name.len()).unwrap_or(u32::MAX);
-        let line = section.report().line_of(&span);
-        if let Some((_, first)) = self.by_name.get(&name) {
-            let problem = Problem::Duplicate {
-                kind: self.kind,
-                name: name.clone(),
-                line: *first,
-            };
-            section.fault(Some(&span), "name", problem);
-            // Numbering stays dense: the second one is put under a name that nobody can write.
-            self.by_name
-                .insert(format!("{name}\u{0}{index}"), (index, line));
-        } else {
-            self.by_name.insert(name.clone(), (index, line));
-        }
-        name
-    }
-
-    /// The number of a name that is referred to.
-    pub(crate) fn find(
-        &self,
-        section: &mut Section<'_, '_>,
-        key: &str,
-        name: &str,
-        span: &Range<usize>,
-    ) -> Option<u32> {
-        if let Some((index, _)) = self.by_name.get(name) {
-            return Some(*index);
-        }
-        let meant = most_similar(name, self.by_name.keys().map(String::as_str));
-        section.fault(
-            Some(span),
-            key,
-            Problem::NoSuch {
-                kind: self.kind,
-                name: name.to_owned(),
-                meant,
-            },
-        );
-        None
-    }
-
-    /// A setting that names one and must be there.
-    pub(crate) fn must(&self, section: &mut Section<'_, '_>, key: &'static str) -> u32 {
-        let there = section.has(key);
-        let At {
-            value: Label(name),
-            span,
-        } = section.must(key, Label("?".to_owned()));
-        if there {
-            self.find(section, key, &name, &span).unwrap_or(0)
-        } else {
-            0
-        }
-    }
-
-    /// A setting that names one and may be left out.
-    pub(crate) fn maybe(&self, section: &mut Section<'_, '_>, key: &'static str) -> Option<u32> {
-        let At {
-            value: Label(name),
-            span,
-        } = section.maybe(key)?;
-        self.find(section, key, &name, &span)
-    }
-}
-
-/// Everything that can be referred to while the document is read.
-#[derive(Debug)]
-pub(crate) struct Known {
-    pub(crate) listeners: Names,
-    pub(crate) identities: Names,
-    pub(crate) trusts: Names,
-    pub(crate) tenants: Names,
-    pub(crate) trunks: Names,
-}
+/// A document of 100,000 numbers has a tenth of it.
+const MAX_TEXT: usize = 16 << 20;
 
 /// Read a document.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn parse(text: &str) -> Result<Document, Findings> {
-    let (root, errors) = DeTable::parse_recoverable(text);
     let mut report = Report::new(text);
+    if text.len() > MAX_TEXT {
+        let problem = Problem::TooMany {
+            count: text.len(),
+            most: MAX_TEXT,
+        };
+        report.add(&(0..0), "bytes", problem);
+        return Err(report.findings());
+    }
+    let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
         report.add(
@@ -223,37 +143,87 @@ pub fn parse(text: &str) -> Result<Document, Findings> {
             Problem::Syntax(error.message().to_owned()),
         );
     }
-    // A broken table reads as full of gaps: nothing more is said than that it is broken.
-    if !errors.is_empty() {
-        return Err(report.findings());
-    }
-    let mut section = Section::new(&mut report, Some(root.get_ref()), 0..0, String::new());
-    let document = read(&mut section);
+    let root = root.get_ref();
+    let mut section = Section::new(&mut report, Some(root), 0..0, String::new());
+    let (document, number_spans) = read(&mut section);
     section.close();
-    crate::check::all(&document, &mut report);
-    report.close().map(|()| document.document)
+    let read = Read {
+        document,
+        root,
+        number_spans,
+    };
+    crate::check::all(&read, &mut report);
+    report.close().map(|()| read.document)
 }
 
 /// A document with the places of what checks look at.
-pub(crate) struct Read {
+pub(crate) struct Read<'d> {
     pub(crate) document: Document,
+    root: &'d DeTable<'d>,
+    /// Of each tenant, where its numbers stand.
     pub(crate) number_spans: Vec<Vec<Range<usize>>>,
-    pub(crate) trunk_spans: Vec<Range<usize>>,
-    pub(crate) route_spans: Vec<Range<usize>>,
-    pub(crate) listener_spans: Vec<Range<usize>>,
 }
 
-fn read(root: &mut Section<'_, '_>) -> Read {
+impl Read<'_> {
+    /// Where a setting of the `index`th table of a section stands; the table, if the setting is left out.
+    pub(crate) fn span(&self, section: &str, index: usize, key: &str) -> Range<usize> {
+        let Some(item) = self.item(section, index) else {
+            return 0..0;
+        };
+        let setting = item
+            .get_ref()
+            .as_table()
+            .and_then(|table| self.table(table, key));
+        setting.map_or_else(|| item.span(), Spanned::span)
+    }
+
+    /// Where a setting of a section that is there once stands; the section, if the setting is left out.
+    pub(crate) fn span_in(&self, section: &str, key: &str) -> Range<usize> {
+        let Some(value) = self.table(self.root, section) else {
+            return 0..0;
+        };
+        let setting = value
+            .get_ref()
+            .as_table()
+            .and_then(|table| self.table(table, key));
+        setting.map_or_else(|| value.span(), Spanned::span)
+    }
+
+    /// Whether a setting is written at all.
+    pub(crate) fn sets(&self, section: &str, index: usize, key: &str) -> bool {
+        self.item(section, index)
+            .and_then(|item| item.get_ref().as_table())
+            .is_some_and(|table| self.table(table, key).is_some())
+    }
+
+    fn item(&self, section: &str, index: usize) -> Option<&Spanned<DeValue<'_>>> {
+        let tables = self.table(self.root, section)?.get_ref().as_array()?;
+        tables
+            .iter()
+            .filter(|item| item.get_ref().is_table())
+            .nth(index)
+    }
+
+    fn table<'t>(&self, table: &'t DeTable<'t>, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
+        table
+            .iter()
+            .find(|(name, _)| name.get_ref() == key)
+            .map(|(_, value)| value)
+    }
+}
+
+fn read(root: &mut Section<'_, '_>) -> (Document, Vec<Vec<Range<usize>>>) {
     let version = root.must::<u32>("version", 1);
     if version.value != 1 {
         let problem = Problem::BadValue {
             value: version.value.to_string(),
-            expected: "1, the version that this release reads",
+            expected: "1, which is the version that this release reads",
         };
         root.fault(Some(&version.span), "version", problem);
     }
-    let name = root.within("appliance", |section| {
-        section.or("name", "postern".to_owned())
+    let (name, offset) = root.within("appliance", |section| {
+        let name = section.or("name", "postern".to_owned());
+        (name, section.or("utc_offset", UtcOffset(0)))
     });
     let media = root.within("media", |section| {
         let address = section.must("address", IpAddr::from([127, 0, 0, 1])).value;
@@ -289,9 +259,9 @@ fn read(root: &mut Section<'_, '_>) -> Read {
     let limits = root.within("limits", Limits::read);
     let emergency = root.within("emergency", |section| {
         section
-            .list::<String>("numbers")
+            .list::<ShortNumber>("numbers")
             .into_iter()
-            .map(|at| at.value)
+            .map(|at| at.value.0)
             .collect()
     });
     let mut known = Known {
@@ -310,9 +280,7 @@ fn read(root: &mut Section<'_, '_>) -> Read {
         name: known.trusts.take(section),
         bundle: section.must("bundle", String::new()).value,
     });
-    let mut listener_spans = Vec::new();
     let listeners = root.tables("listener", |section| {
-        listener_spans.push(section.span.clone());
         let name = known.listeners.take(section);
         Listener::read(section, name, &known)
     });
@@ -321,18 +289,14 @@ fn read(root: &mut Section<'_, '_>) -> Read {
         let name = known.tenants.take(section);
         Tenant::read(section, name, &known, &mut number_spans)
     });
-    let mut trunk_spans = Vec::new();
     let trunks = root.tables("trunk", |section| {
-        trunk_spans.push(section.span.clone());
         let name = known.trunks.take(section);
         Trunk::read(section, name, &known)
     });
-    let mut route_spans = Vec::new();
     let mut route_names = Names::new("route");
     let routes = root.tables("route", |section| {
-        route_spans.push(section.span.clone());
         let name = route_names.take(section);
-        Route::read(section, name, &known)
+        Route::read(section, name, &known, offset)
     });
     let document = Document {
         name,
@@ -347,13 +311,7 @@ fn read(root: &mut Section<'_, '_>) -> Read {
         trunks,
         routes,
     };
-    Read {
-        document,
-        number_spans,
-        trunk_spans,
-        route_spans,
-        listener_spans,
-    }
+    (document, number_spans)
 }
 
 /// The FQDN of a tenant.
@@ -363,3 +321,15 @@ pub(crate) fn fqdn(section: &mut Section<'_, '_>) -> String {
         .value
         .0
 }
+
+/// What is dialled in an emergency, without any prefix.
+struct ShortNumber(String);
+
+field_of_text!(
+    ShortNumber,
+    "an emergency number of 2 to 8 digits, like \"911\"",
+    |text| {
+        let good = (2..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        good.then(|| ShortNumber(text.to_owned()))
+    }
+);

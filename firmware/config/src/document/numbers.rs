@@ -5,12 +5,15 @@
 
 use regex::{Regex, RegexBuilder};
 
+use super::dial_plan::DialPlan;
 use crate::finding::Problem;
 use crate::read::Section;
 
-/// Microsoft allows 400 rules in all, a pattern of 1024 and a translation of 256 characters.
+/// Microsoft allows 400 rules in all, a name of 100, a pattern of 1024 and a translation of 256 characters.
+const MAX_NAME: usize = 100;
 const MAX_PATTERN: usize = 1_024;
 const MAX_TRANSLATION: usize = 256;
+const MAX_RULES: usize = 400;
 
 /// The four lists of a trunk.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +26,8 @@ pub struct NumberRules {
     pub called_out: Vec<NumberRule>,
     /// The calling number of calls that go out on the trunk.
     pub caller_out: Vec<NumberRule>,
+    /// What numbers that no rule matches are made of, and into.
+    pub plan: DialPlan,
 }
 
 /// One rule.
@@ -40,18 +45,7 @@ impl NumberRule {
     /// # Errors
     /// The pattern does not compile or would be too large.
     pub fn new(name: &str, pattern: &str, translation: &str) -> Result<Self, String> {
-        let pattern = RegexBuilder::new(pattern)
-            .size_limit(1 << 18)
-            .dfa_size_limit(1 << 20)
-            .build()
-            .map_err(|error| {
-                error
-                    .to_string()
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .to_owned()
-            })?;
+        let pattern = self::pattern(pattern)?;
         Ok(Self {
             name: name.to_owned(),
             pattern,
@@ -73,6 +67,37 @@ impl NumberRule {
             &number[whole.end()..]
         ))
     }
+}
+
+/// A pattern that is small and takes time linear in what it is held against.
+pub(super) fn pattern(text: &str) -> Result<Regex, String> {
+    let made = RegexBuilder::new(text)
+        .size_limit(1 << 18)
+        .dfa_size_limit(1 << 20)
+        .build();
+    // The last line of the parser's message says what is wrong; those before draw where.
+    made.map_err(|error| {
+        error
+            .to_string()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned()
+    })
+}
+
+/// The highest group that a translation refers to.
+fn highest_group(translation: &str) -> usize {
+    let mut after_dollar = false;
+    let mut highest = 0;
+    for c in translation.chars() {
+        if let Some(digit) = c.to_digit(10).filter(|_| after_dollar) {
+            highest = highest.max(digit as usize);
+        }
+        after_dollar = c == '$' && !after_dollar;
+    }
+    highest
 }
 
 /// `$1` as `${1}`, so that a digit after a group does not belong to its number.
@@ -98,13 +123,16 @@ impl NumberRules {
             caller_in: list(section, "caller_in"),
             called_out: list(section, "called_out"),
             caller_out: list(section, "caller_out"),
+            plan: DialPlan::read(section),
         }
     }
 }
 
 fn list(section: &mut Section<'_, '_>, key: &'static str) -> Vec<NumberRule> {
     let rules = section.tables(key, |rule| {
-        let name = rule.or("name", String::from(key));
+        let span = rule.span.clone();
+        let line = rule.report().line_of(&span);
+        let name = rule.maybe::<String>("name").map_or_else(|| format!("of line {line}"), |at| at.value);
         let (pattern, translation, span) = if rule.has("pattern") {
             let pattern = rule.must("pattern", String::from("^$"));
             let translation = rule.or("translation", String::new());
@@ -128,8 +156,8 @@ fn list(section: &mut Section<'_, '_>, key: &'static str) -> Vec<NumberRule> {
                 rule.span.clone(),
             )
         };
-        if pattern.len() > MAX_PATTERN || translation.len() > MAX_TRANSLATION {
-            let expected = "a pattern of at most 1024 and a translation of at most 256 characters";
+        if pattern.len() > MAX_PATTERN || translation.len() > MAX_TRANSLATION || name.len() > MAX_NAME {
+            let expected = "a pattern of at most 1024, a translation of at most 256 and a name of at most 100 characters";
             rule.fault(
                 Some(&span),
                 "pattern",
@@ -141,6 +169,14 @@ fn list(section: &mut Section<'_, '_>, key: &'static str) -> Vec<NumberRule> {
             return None;
         }
         match NumberRule::new(&name, &pattern, &translation) {
+            Ok(made) if highest_group(&translation) >= made.pattern.captures_len() => {
+                let problem = Problem::Conflict {
+                    what: "the translation refers to a group that the pattern does not have",
+                    cure: "Put parentheses around what $1 is to be, or write a number that exists.",
+                };
+                rule.fault(Some(&span), "translation", problem);
+                None
+            }
             Ok(made) => Some(made),
             Err(error) => {
                 rule.fault(Some(&span), "pattern", Problem::Regex(error));
@@ -148,6 +184,10 @@ fn list(section: &mut Section<'_, '_>, key: &'static str) -> Vec<NumberRule> {
             }
         }
     });
+    if rules.len() > MAX_RULES {
+        let (count, most) = (rules.len(), MAX_RULES);
+        section.fault(None, key, Problem::TooMany { count, most });
+    }
     rules.into_iter().flatten().collect()
 }
 

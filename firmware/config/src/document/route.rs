@@ -2,9 +2,13 @@
 
 use regex::Regex;
 
+use super::window::Window;
 use super::{Known, TenantId, TrunkId};
 use crate::finding::Problem;
 use crate::read::{Section, field_of_text};
+use crate::values::{NumberRange, UtcOffset};
+
+use super::numbers::pattern;
 
 /// A route.
 #[derive(Debug, Clone)]
@@ -34,9 +38,39 @@ pub enum ToNumber {
     Prefix(String),
     /// This one.
     Exact(String),
+    /// Those of a range.
+    Range(NumberRange),
     /// Those that match.
     Pattern(Regex),
 }
+
+impl ToNumber {
+    /// Whether it covers a number that is written out. Whether a number is the tenant's only the snapshot knows.
+    #[must_use]
+    pub fn covers(&self, number: &str) -> bool {
+        match self {
+            Self::OfTenant => false,
+            Self::Prefix(prefix) => number.starts_with(prefix.as_str()),
+            Self::Exact(exact) => number == exact,
+            Self::Range(range) => range.contains(number),
+            Self::Pattern(pattern) => pattern.is_match(number),
+        }
+    }
+}
+
+field_of_text!(
+    ToNumber,
+    "\"tenant\", a number, a range like \"+12025550100-+12025550199\" or a stem like \"+4930123*\"",
+    |text| match text {
+        "tenant" => Some(ToNumber::OfTenant),
+        _ => match NumberRange::parse(text) {
+            Some(range) if range.first == range.last && !text.ends_with('*') =>
+                Some(ToNumber::Exact(text.to_owned())),
+            Some(range) => Some(ToNumber::Range(range)),
+            None => Digits::parse(text).map(|Digits(number)| ToNumber::Exact(number)),
+        },
+    }
+);
 
 /// Trunks of one priority.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,99 +78,6 @@ pub struct Group {
     /// Trunks and weights.
     pub trunks: Vec<(TrunkId, u32)>,
 }
-
-/// Days and hours, in the route's own offset from UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Bit 0: Monday … bit 6: Sunday.
-    pub days: u8,
-    /// Minutes after midnight, the first included.
-    pub from: u16,
-    /// Minutes after midnight, not included; below `from` it lies on the next day.
-    pub until: u16,
-    /// Minutes east of UTC.
-    pub offset: i16,
-}
-
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-
-impl Window {
-    /// `mon-fri 08:00-17:30 +01:00`; the offset may be left out.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
-        let days = words.next()?;
-        let hours = words.next()?;
-        let offset = words.next().map_or(Some(0), offset_of)?;
-        if words.next().is_some() {
-            return None;
-        }
-        let day = |name: &str| DAYS.iter().position(|day| day.eq_ignore_ascii_case(name));
-        let mut mask = 0u8;
-        for part in days.split(',') {
-            match part.split_once('-') {
-                Some((first, last)) => {
-                    let (first, last) = (day(first)?, day(last)?);
-                    let mut at = first;
-                    loop {
-                        mask |= 1 << at;
-                        if at == last {
-                            break;
-                        }
-                        at = (at + 1) % 7;
-                    }
-                }
-                None => mask |= 1 << day(part)?,
-            }
-        }
-        let (from, until) = hours.split_once('-')?;
-        Some(Self {
-            days: mask,
-            from: minutes_of(from)?,
-            until: minutes_of(until)?,
-            offset,
-        })
-    }
-
-    /// Whether a moment (seconds since 1970 UTC) lies in it.
-    #[must_use]
-    pub fn contains(&self, wall: u64) -> bool {
-        let minutes = i64::try_from(wall / 60).unwrap_or(i64::MAX / 2) + i64::from(self.offset);
-        let minute = minutes.rem_euclid(1_440);
-        // 1970-01-01 was a Thursday.
-        let day = (minutes.div_euclid(1_440) + 3).rem_euclid(7);
-        let on = |day: i64| self.days & (1 << day.rem_euclid(7)) != 0;
-        let (from, until) = (i64::from(self.from), i64::from(self.until));
-        if from < until {
-            on(day) && (from..until).contains(&minute)
-        } else {
-            (on(day) && minute >= from) || (on(day - 1) && minute < until)
-        }
-    }
-}
-
-fn minutes_of(text: &str) -> Option<u16> {
-    let (hours, minutes) = text.split_once(':')?;
-    let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
-    let total = hours.checked_mul(60)?.checked_add(minutes)?;
-    (minutes < 60 && total <= 1_440).then_some(total)
-}
-
-fn offset_of(text: &str) -> Option<i16> {
-    let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
-        (Some(rest), _) => (1, rest),
-        (_, Some(rest)) => (-1, rest),
-        _ => return None,
-    };
-    let minutes = i16::try_from(minutes_of(rest)?).ok()?;
-    (minutes <= 14 * 60).then_some(sign * minutes)
-}
-
-field_of_text!(
-    Window,
-    "days and hours like \"mon-fri 08:00-17:30 +01:00\"",
-    Window::parse
-);
 
 /// A status code that a route may fail over on.
 #[derive(Debug, Clone, Copy)]
@@ -161,28 +102,25 @@ impl crate::read::Field for FailoverCode {
 #[derive(Debug, Clone)]
 struct Weighted {
     name: String,
-    weight: u32,
+    weight: Option<u32>,
 }
 
 field_of_text!(
     Weighted,
-    "the name of a trunk, with a weight where wanted: \"carrier-a*3\"",
+    "the name of a trunk, with a weight from 1 to 1000 where wanted: \"carrier-a*3\"",
     |text| {
         let (name, weight) = match text.split_once('*') {
-            Some((name, weight)) => (
-                name,
-                weight
-                    .trim()
-                    .parse()
-                    .ok()
-                    .filter(|weight| (1..=1_000).contains(weight))?,
-            ),
-            None => (text, 1),
+            Some((name, weight)) => {
+                let weight = weight.trim().parse().ok();
+                (
+                    name,
+                    Some(weight.filter(|weight| (1..=1_000).contains(weight))?),
+                )
+            }
+            None => (text, None),
         };
-        Some(Weighted {
-            name: name.trim().to_owned(),
-            weight,
-        })
+        let name = name.trim().to_owned();
+        (!name.is_empty()).then_some(Weighted { name, weight })
     }
 );
 
@@ -190,18 +128,24 @@ field_of_text!(
 #[derive(Debug, Clone)]
 struct Digits(String);
 
-field_of_text!(Digits, "digits, perhaps with \"+\" first", |text| {
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    let good = text.len() <= 32
-        && !digits.is_empty()
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte));
-    good.then(|| Digits(text.to_owned()))
-});
+impl Digits {
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let dialled = |byte: u8| byte.is_ascii_digit() || b"*#".contains(&byte);
+        let good = text.len() <= 32 && !digits.is_empty() && digits.bytes().all(dialled);
+        good.then(|| Self(text.to_owned()))
+    }
+}
+
+field_of_text!(Digits, "digits, perhaps with \"+\" first", Digits::parse);
 
 impl Route {
-    pub(super) fn read(section: &mut Section<'_, '_>, name: String, known: &Known) -> Self {
+    pub(super) fn read(
+        section: &mut Section<'_, '_>,
+        name: String,
+        known: &Known,
+        local: UtcOffset,
+    ) -> Self {
         let tenant = known.tenants.maybe(section, "tenant").map(TenantId);
         let mut from = Vec::new();
         for at in section.list::<String>("from") {
@@ -212,80 +156,29 @@ impl Route {
                     .map(TrunkId),
             );
         }
-        let mut to = Vec::new();
-        for at in section.list::<String>("to_numbers") {
-            match at.value.as_str() {
-                "tenant" => to.push(ToNumber::OfTenant),
-                number => to.push(ToNumber::Exact(number.to_owned())),
-            }
-        }
-        to.extend(
-            section
-                .list::<Digits>("prefix")
-                .into_iter()
-                .map(|at| ToNumber::Prefix(at.value.0)),
-        );
-        for at in section.list::<String>("pattern") {
-            match regex::RegexBuilder::new(&at.value)
-                .size_limit(1 << 18)
-                .build()
-            {
-                Ok(pattern) => to.push(ToNumber::Pattern(pattern)),
-                Err(error) => {
-                    let error = error
-                        .to_string()
-                        .lines()
-                        .last()
-                        .unwrap_or_default()
-                        .to_owned();
-                    section.fault(Some(&at.span), "pattern", Problem::Regex(error));
+        let to = called(section);
+        let mut when = Vec::new();
+        for at in section.list::<String>("when") {
+            match Window::parse(&at.value, local) {
+                Some(window) => when.push(window),
+                None => {
+                    let expected = "days and hours like \"mon-fri 08:00-17:30\", perhaps with an offset like \"+01:00\"";
+                    let value = at.value;
+                    section.fault(
+                        Some(&at.span),
+                        "when",
+                        Problem::BadValue { value, expected },
+                    );
                 }
             }
         }
-        let when = section
-            .list::<Window>("when")
-            .into_iter()
-            .map(|at| at.value)
-            .collect();
-        let mut send_to = Vec::new();
-        let listed = section.list::<Weighted>("send_to");
-        if listed.is_empty() && !section.has("send_to") {
-            let problem = Problem::Missing {
-                key: "send_to",
-                expected: "a list of trunks, the first tried first",
-            };
-            section.fault(None, "send_to", problem);
-        }
-        // Trunks with a weight stand in one group with their neighbours that have one; others are tried one after another.
-        let mut last_weighted = false;
-        for at in listed {
-            let Some(trunk) = known
-                .trunks
-                .find(section, "send_to", &at.value.name, &at.span)
-                .map(TrunkId)
-            else {
-                continue;
-            };
-            let weighted = at.value.weight > 1;
-            match send_to.last_mut() {
-                Some(Group { trunks }) if weighted && last_weighted => {
-                    trunks.push((trunk, at.value.weight))
-                }
-                _ => send_to.push(Group {
-                    trunks: vec![(trunk, at.value.weight)],
-                }),
-            }
-            last_weighted = weighted;
-        }
-        let failover: Vec<u16> = section
-            .list::<FailoverCode>("failover")
-            .into_iter()
-            .map(|at| at.value.0)
-            .collect();
-        let failover = if failover.is_empty() && !section.has("failover") {
-            vec![408, 503, 504]
+        let send_to = targets(section, known);
+        let failover = if section.has("failover") {
+            let codes = section.list::<FailoverCode>("failover");
+            codes.into_iter().map(|at| at.value.0).collect()
         } else {
-            failover
+            section.list::<FailoverCode>("failover");
+            FAILOVER.to_vec()
         };
         Self {
             name,
@@ -299,32 +192,54 @@ impl Route {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// INV-12, INV-13: what says that a trunk is not able to, rather than that somebody does not want to.
+const FAILOVER: [u16; 3] = [408, 503, 504];
 
-    #[test]
-    fn a_window_knows_its_days_hours_and_offset() {
-        let office = Window::parse("mon-fri 08:00-17:30 +01:00").expect("a window");
-        // 2026-11-23 is a Monday; 07:00 UTC is 08:00 there.
-        let monday = 1_795_392_000;
-        assert!(!office.contains(monday + 7 * 3_600 - 60));
-        assert!(office.contains(monday + 7 * 3_600));
-        assert!(!office.contains(monday + 16 * 3_600 + 1_800));
-        assert!(!office.contains(monday + 5 * 86_400 + 8 * 3_600));
-        let night = Window::parse("fri 22:00-06:00").expect("a window");
-        assert!(night.contains(monday + 4 * 86_400 + 23 * 3_600));
-        assert!(night.contains(monday + 5 * 86_400 + 5 * 3_600));
-        assert!(!night.contains(monday + 4 * 86_400 + 5 * 3_600));
-        for odd in [
-            "",
-            "mon",
-            "mon 8-9",
-            "mon 08:00-25:00",
-            "mon 08:00-09:00 UTC",
-            "xyz 08:00-09:00",
-        ] {
-            assert_eq!(Window::parse(odd), None, "{odd}");
+fn called(section: &mut Section<'_, '_>) -> Vec<ToNumber> {
+    let numbers = section.list::<ToNumber>("to_numbers");
+    let mut to: Vec<ToNumber> = numbers.into_iter().map(|at| at.value).collect();
+    let prefixes = section.list::<Digits>("prefix");
+    to.extend(prefixes.into_iter().map(|at| ToNumber::Prefix(at.value.0)));
+    for at in section.list::<String>("pattern") {
+        match pattern(&at.value) {
+            Ok(pattern) => to.push(ToNumber::Pattern(pattern)),
+            Err(error) => section.fault(Some(&at.span), "pattern", Problem::Regex(error)),
         }
     }
+    to
+}
+
+/// Trunks with a weight stand in one group with their neighbours that have one; others are tried one after another.
+fn targets(section: &mut Section<'_, '_>, known: &Known) -> Vec<Group> {
+    if !section.has("send_to") {
+        let expected = "a list of trunks, the first tried first";
+        section.fault(
+            None,
+            "send_to",
+            Problem::Missing {
+                key: "send_to",
+                expected,
+            },
+        );
+    }
+    let listed = section.list::<Weighted>("send_to");
+    let mut groups: Vec<Group> = Vec::new();
+    let mut before = None;
+    for at in listed {
+        let Weighted { name, weight } = at.value;
+        let found = known.trunks.find(section, "send_to", &name, &at.span);
+        let Some(trunk) = found.map(TrunkId) else {
+            continue;
+        };
+        match groups.last_mut() {
+            Some(group) if weight.is_some() && before.is_some() => {
+                group.trunks.push((trunk, weight.unwrap_or(1)))
+            }
+            _ => groups.push(Group {
+                trunks: vec![(trunk, weight.unwrap_or(1))],
+            }),
+        }
+        before = weight;
+    }
+    groups
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{IdentityId, Known, fqdn};
 use crate::read::{Section, field_of_words};
-use crate::values::NumberRange;
+use crate::values::{Count, NumberRange};
 
 /// A customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,12 @@ pub struct Limits {
 impl Limits {
     pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
         Self {
-            concurrent_calls: section.maybe("concurrent_calls").map(|at| at.value),
-            calls_per_second: section.maybe("calls_per_second").map(|at| at.value),
+            concurrent_calls: section
+                .maybe::<Count>("concurrent_calls")
+                .map(|at| at.value.0),
+            calls_per_second: section
+                .maybe::<Count>("calls_per_second")
+                .map(|at| at.value.0),
         }
     }
 }

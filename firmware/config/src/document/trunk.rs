@@ -209,7 +209,7 @@ const PROTECTED: [&str; 22] = [
 
 field_of_text!(
     HeaderName,
-    "the name of a header that is not part of the protocol's own state",
+    "the name of a header that neither the dialog nor the transaction lives by",
     |text| {
         let token = !text.is_empty()
             && text.len() <= 64
@@ -290,9 +290,10 @@ impl Trunk {
         let sources = section.list::<Network>("sources");
         for at in &sources {
             if at.value.is_everything() {
-                let problem = Problem::Conflict(
-                    "a trunk that takes requests from everywhere takes toll fraud, too",
-                );
+                let problem = Problem::Conflict {
+                    what: "a trunk that takes requests from everywhere takes toll fraud, too",
+                    cure: "Name the networks that the peer sends from.",
+                };
                 section.fault(Some(&at.span), "sources", problem);
             }
         }

@@ -1,0 +1,86 @@
+//! Listeners and media must not want the same address and port, and what is told to peers must be an address that they can use.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::document::Read;
+use crate::document::listener::Listener;
+use crate::finding::{Problem, Report};
+use crate::values::Transport;
+
+pub(super) fn check(read: &Read<'_>, report: &mut Report<'_>) {
+    let listeners = &read.document.listeners;
+    for (index, listener) in listeners.iter().enumerate() {
+        let path = format!("listener.{}.address", listener.name);
+        let span = read.span("listener", index, "address");
+        if let Some(first) = listeners[..index]
+            .iter()
+            .position(|other| collide(other, listener))
+        {
+            let problem = Problem::Taken {
+                what: "address and port",
+                kind: "listener",
+                name: listeners[first].name.clone(),
+                line: report.line_of(&read.span("listener", first, "address")),
+            };
+            report.add(&span, path.clone(), problem);
+        }
+        if listener.address.ip().is_unspecified() && !read.sets("listener", index, "advertised") {
+            let expected =
+                "the address that peers reach this listener at, because it listens on all";
+            let problem = Problem::Missing {
+                key: "advertised",
+                expected,
+            };
+            report.add(&span, path.clone(), problem);
+        }
+        let media = &read.document.media;
+        if listener.transport == Transport::Udp
+            && meet(listener.address.ip(), media.address)
+            && (media.ports.first..=media.ports.last).contains(&listener.address.port())
+        {
+            let problem = Problem::Conflict {
+                what: "this port is one of the media ports",
+                cure: "Take a port outside of media.ports.",
+            };
+            report.add(&span, path, problem);
+        }
+    }
+    media(read, report);
+}
+
+fn media(read: &Read<'_>, report: &mut Report<'_>) {
+    let media = &read.document.media;
+    if media.advertised.is_unspecified() {
+        let problem = Problem::Missing {
+            key: "advertised",
+            expected: "the address that stands in SDP, because media is bound to all",
+        };
+        report.add(&read.span_in("media", "address"), "media.address", problem);
+    }
+    if media.advertised.is_ipv4() != media.address.is_ipv4() {
+        let problem = Problem::Conflict {
+            what: "the address is IPv4 and the advertised one IPv6, or the other way round",
+            cure: "Give both in the same version of IP.",
+        };
+        report.add(
+            &read.span_in("media", "advertised"),
+            "media.advertised",
+            problem,
+        );
+    }
+}
+
+/// TCP and TLS share the port space; UDP has its own. Port 0 is chosen by the system.
+fn collide(a: &Listener, b: &Listener) -> bool {
+    let udp = |listener: &Listener| listener.transport == Transport::Udp;
+    udp(a) == udp(b) && a.address.port() != 0 && same_port(a.address, b.address)
+}
+
+fn same_port(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port() && meet(a.ip(), b.ip())
+}
+
+/// Whether a socket on one would get what is meant for the other.
+fn meet(a: IpAddr, b: IpAddr) -> bool {
+    a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
+}
