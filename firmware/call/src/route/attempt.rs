@@ -87,16 +87,11 @@ impl Attempt {
             (bare.to_owned(), Urgency::Emergency)
         } else {
             (
-                translate(&rules.called_in, Whose::CalledIn, dialled, &mut steps),
+                translate(rules, Whose::CalledIn, dialled, &mut steps),
                 Urgency::Ordinary,
             )
         };
-        let number = translate(
-            &rules.caller_in,
-            Whose::CallerIn,
-            &caller.number,
-            &mut steps,
-        );
+        let number = translate(rules, Whose::CallerIn, &caller.number, &mut steps);
         let caller = Caller { number, ..caller };
         // MT-01: a trunk that is reserved for a tenant never reaches into another, whatever number is dialled.
         let tenant = snapshot

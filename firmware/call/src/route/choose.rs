@@ -184,7 +184,7 @@ fn screen(
     if attempt.is_emergency() || !snapshot.trunk(attempt.trunk()).is_teams() {
         return keep;
     }
-    if snapshot.tenant_of_number(&caller.number) == Some(tenant) {
+    if snapshot.owns(tenant, &caller.number) {
         return keep;
     }
     let settings = snapshot.tenant(tenant);
@@ -262,12 +262,10 @@ fn covers(snapshot: &Snapshot, to: &ToNumber, attempt: &Attempt) -> bool {
     let number = attempt.called();
     match to {
         // The tenant of a carrier's call is the owner of the number, unless the trunk is reserved.
-        ToNumber::OfTenant => {
-            attempt.tenant().is_some() && snapshot.tenant_of_number(number) == attempt.tenant()
-        }
-        ToNumber::Prefix(prefix) => number.starts_with(prefix.as_str()),
-        ToNumber::Exact(exact) => number == exact,
-        ToNumber::Pattern(pattern) => pattern.is_match(number),
+        ToNumber::OfTenant => attempt
+            .tenant()
+            .is_some_and(|tenant| snapshot.owns(tenant, number)),
+        other => other.covers(number),
     }
 }
 
@@ -284,14 +282,14 @@ fn candidate(
         attempt.called().to_owned()
     } else {
         translate(
-            &settings.numbers.called_out,
+            &settings.numbers,
             Whose::CalledOut,
             attempt.called(),
             &mut steps,
         )
     };
     let number = translate(
-        &settings.numbers.caller_out,
+        &settings.numbers,
         Whose::CallerOut,
         &caller.number,
         &mut steps,

@@ -511,6 +511,35 @@ fn callers_of_teams_are_who_from_says_unless_it_says_nobody() {
 }
 
 #[test]
+fn the_dial_plan_stands_behind_the_last_rule() {
+    // NUM-01
+    let trunk = "us-2";
+    let plan = "sources = [\"198.51.100.1\"]\nnumbers = { country = \"44\", send = \"national\", called_in = [{ name = \"desk\", pattern = '^(\\d{2})$', translation = '+120255501$1' }] }";
+    let text = BOX.replace("sources = [\"198.51.100.1\"]", plan);
+    let snapshot = config::parse(&text)
+        .unwrap_or_else(|findings| panic!("{findings}"))
+        .snapshot();
+    let meant = |dialled| attempt(&snapshot, trunk, dialled, "02079460000");
+    assert_eq!(meant("42").called(), "+12025550142", "a rule comes first");
+    assert_eq!(meant("0012025550142").called(), "+12025550142");
+    assert_eq!(meant("999").called(), "999");
+    assert_eq!(meant("42").caller(), "+442079460000");
+    assert_eq!(meant("42").steps()[1].rule, "dial plan");
+    let decision = choose(
+        &snapshot,
+        &attempt(&snapshot, "teams-contoso", "+442071234567", OF_CONTOSO),
+        SATURDAY_NOON,
+    );
+    let Next::Try(target) = Hunt::new(decision.expect("a route")).next(None, &mut tokens(1)) else {
+        panic!("a target")
+    };
+    assert_eq!(
+        (target.called(), target.caller().number.as_str()),
+        ("02071234567", "0012025550123")
+    );
+}
+
+#[test]
 fn a_number_is_read_without_separators_and_parameters() {
     let snapshot = snapshot();
     let trunk = snapshot.trunk_named("us").expect("a trunk");

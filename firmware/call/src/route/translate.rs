@@ -1,10 +1,10 @@
 //! Number rules and header rules at work, each step kept for the record.
 //!
 //! NUM-01: a list is ordered and its first rule that matches is the only one applied, as in Microsoft's four translation lists; a
-//! number that no rule matches stays as it is. The rules themselves, and the bound on their patterns, are `config`'s.
+//! number that no rule matches is left to the trunk's dial plan. The rules themselves, and the bound on their patterns, are `config`'s.
 
 use bytes::Bytes;
-use config::document::numbers::NumberRule;
+use config::document::numbers::NumberRules;
 use config::document::trunk::{HeaderRule, Trunk};
 use serde::Serialize;
 
@@ -12,6 +12,9 @@ use super::attempt::Attempt;
 
 /// Longer numbers come out of no sensible rule; the peer would refuse them.
 const MAX_NUMBER: usize = 256;
+
+/// What the rule is called that stands behind the last one.
+const DIAL_PLAN: &str = "dial plan";
 
 /// One rule that changed a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,9 +65,9 @@ pub struct HeaderChange {
     pub values: Vec<Bytes>,
 }
 
-/// `number` after the first rule of `list` that matches it.
+/// `number` after the first rule of a list that matches it, or after the trunk's dial plan if none does.
 pub(super) fn translate(
-    rules: &[NumberRule],
+    rules: &NumberRules,
     list: Whose,
     number: &str,
     steps: &mut Vec<Step>,
@@ -72,15 +75,22 @@ pub(super) fn translate(
     if number.is_empty() {
         return String::new();
     }
-    let found = rules
+    let (in_order, planned) = match list {
+        Whose::CalledIn => (&rules.called_in, rules.plan.normalise(number)),
+        Whose::CallerIn => (&rules.caller_in, rules.plan.normalise(number)),
+        Whose::CalledOut => (&rules.called_out, rules.plan.denormalise(number)),
+        Whose::CallerOut => (&rules.caller_out, rules.plan.denormalise(number)),
+    };
+    let by_rule = in_order
         .iter()
-        .find_map(|rule| Some((rule, rule.apply(number)?)));
-    match found {
+        .find_map(|rule| Some((rule.name.as_str(), rule.apply(number)?)));
+    match by_rule.or_else(|| Some((DIAL_PLAN, planned?))) {
         Some((rule, after)) if after.len() <= MAX_NUMBER => {
+            let (rule, before) = (rule.to_owned(), number.to_owned());
             steps.push(Step {
                 list,
-                rule: rule.name.clone(),
-                before: number.to_owned(),
+                rule,
+                before,
                 after: after.clone(),
             });
             after
