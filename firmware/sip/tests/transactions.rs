@@ -210,6 +210,26 @@ fn an_invite_is_said_100_at_once_and_absorbed_when_repeated() {
 }
 
 #[test]
+fn an_ack_of_another_dialog_or_number_is_not_ours() {
+    let mut bench = Bench::new(Transport::Udp);
+    let invite = incoming("INVITE", "z9hG4bK1", "");
+    bench.receive(invite.clone());
+    bench.respond(bench.server(), &invite, StatusCode::OK);
+    let ack = incoming("ACK", "z9hG4bK2", ";tag=ours");
+    bench.receive(incoming("ACK", "z9hG4bK3", ";tag=another"));
+    bench.receive(ack.rebuild().set(Name::CSeq, "2 ACK").finish());
+    bench.receive(ack.rebuild().set(Name::CallId, "another").finish());
+    bench.receive(
+        ack.rebuild()
+            .set(Name::From, "<sip:x>;tag=another")
+            .finish(),
+    );
+    assert_eq!(bench.told(), ["request INVITE"]);
+    bench.receive(ack);
+    assert_eq!(bench.told(), ["acked"]);
+}
+
+#[test]
 fn a_2xx_that_nobody_acknowledges_is_told() {
     for transport in [Transport::Udp, Transport::Tls] {
         let mut bench = Bench::new(transport);
