@@ -181,30 +181,16 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderName(pub String);
 
-/// Headers whose change would break transactions, dialogs or bodies.
-const PROTECTED: [&str; 22] = [
-    "via",
-    "v",
-    "from",
-    "f",
-    "to",
-    "t",
-    "call-id",
-    "i",
-    "cseq",
-    "contact",
-    "m",
-    "route",
-    "record-route",
-    "content-length",
-    "l",
-    "content-type",
-    "c",
-    "max-forwards",
-    "require",
-    "rseq",
-    "rack",
-    "replaces",
+/// Headers, and their compact forms, whose change would break transactions, dialogs, authentication or bodies.
+#[rustfmt::skip]
+const PROTECTED: [&str; 52] = [
+    "via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "contact", "m", "route",
+    "record-route", "path", "service-route", "max-forwards", "content-length", "l",
+    "content-type", "c", "content-encoding", "e", "content-disposition", "mime-version",
+    "require", "proxy-require", "supported", "k", "allow", "allow-events", "u", "unsupported",
+    "rseq", "rack", "replaces", "join", "session-expires", "x", "min-se", "refer-to", "r",
+    "referred-by", "b", "refer-sub", "event", "o", "subscription-state", "authorization",
+    "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info",
 ];
 
 field_of_text!(
