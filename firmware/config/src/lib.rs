@@ -12,7 +12,7 @@
 //! assert!(findings.to_string().contains("did you mean \"ports\"?"));
 //! ```
 //!
-//! [`parse`] reads TOML; [`Document::snapshot`] indexes it. Pure: the contents of the files that it names are loaded and judged by the
+//! [`REFERENCE`] shows every setting. [`parse`] reads TOML; [`Document::snapshot`] indexes it. Pure: the contents of the files that it names are loaded and judged by the
 //! rim ([`Snapshot::files`]).
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,9 @@ mod read;
 mod secret;
 mod snapshot;
 pub mod values;
+
+/// Every setting with an example and a word on it, as a configuration that can be read.
+pub const REFERENCE: &str = include_str!("reference.toml");
 
 pub use document::{Document, IdentityId, ListenerId, RouteId, TenantId, TrunkId, TrustId, parse};
 pub use finding::{Finding, Findings, Place, Problem};
