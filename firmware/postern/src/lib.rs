@@ -11,6 +11,7 @@ pub mod configuration;
 pub mod control;
 pub mod journal;
 pub mod log;
+pub mod media;
 pub mod media_link;
 pub mod net;
 pub mod resolver;

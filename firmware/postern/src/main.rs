@@ -59,8 +59,9 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             control::run(&arguments)?;
         }
         Command::Explain(asked) => return explain(&asked),
-        Command::Media { .. } => {
-            return Err("not in this build".into());
+        Command::Media { run } => {
+            log::start();
+            postern::media::run(&run)?;
         }
     }
     Ok(ExitCode::SUCCESS)

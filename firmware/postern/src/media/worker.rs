@@ -1,0 +1,261 @@
+//! The thread that moves packets.
+//!
+//! Between turns it takes a few commands and hands over what the pipeline has to tell; neither ever makes it wait. It waits in
+//! its ports alone, until packets come, something is due or the server wakes it: an idle box sleeps, a busy one never does.
+//! Where there are processors enough the thread keeps to one, so that its caches stay its own.
+//!
+//! Not here: what a turn does (`pipeline::Worker`), the connection to control (`server.rs`).
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread;
+
+use board::clock::SystemClock;
+use board::host::{Ports, Waker};
+use board::shm::SharedWords;
+use embassy_time::{Duration, Instant};
+use hal::Clock;
+use measure::MediaCounter;
+use media_api::shared::{Counters, WORDS};
+use media_api::{Command, Event};
+use pipeline::{Pipeline, Worker};
+use ring::rand::{SecureRandom, SystemRandom};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Commands and events on their way; beyond it the sender waits, which for the worker means that it keeps them.
+const QUEUE: usize = 4_096;
+
+/// Commands taken between two turns: opening sockets takes time, and packets wait meanwhile.
+const COMMANDS: usize = 16;
+
+/// Counts are written so often while they change.
+const PUBLISH: Duration = Duration::from_millis(100);
+
+/// The longest sleep when nothing is due.
+const SLEEP: Duration = Duration::from_secs(60);
+
+/// From so many processors on, the worker has one to itself.
+const PROCESSORS: u32 = 4;
+
+/// What the server says to the worker.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// A control is there; it is answered by [`Tiding::Greeted`] with the same number.
+    Came(u64),
+    /// There is none any more.
+    Left,
+    /// It says this.
+    Do(Command),
+}
+
+/// What the worker says to the server.
+#[derive(Debug)]
+pub(super) enum Tiding {
+    /// From here on events are for the control of this number.
+    Greeted(u64),
+    /// An event.
+    Event(Event),
+}
+
+/// The server's end of the worker.
+pub(super) struct Handle {
+    pub(super) orders: SyncSender<Order>,
+    pub(super) tidings: Receiver<Tiding>,
+    /// Readable when there are tidings.
+    pub(super) bell: Arc<OwnedFd>,
+    pub(super) waker: Waker,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// Where ports or counters cannot be had.
+pub(super) fn start(counters: &Path, capacity: usize) -> io::Result<Handle> {
+    let ports = Ports::new()?;
+    let waker = ports.waker();
+    let words = SharedWords::create(counters, WORDS)?;
+    let mut seed = [0; 32];
+    SystemRandom::new()
+        .fill(&mut seed)
+        .map_err(|_| io::Error::other("no randomness"))?;
+    let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+    let (orders, orders_taken) = sync_channel(QUEUE);
+    let (tidings_given, tidings) = sync_channel(QUEUE);
+    let worker = Worker::new(
+        ports,
+        SystemClock,
+        Pipeline::new(capacity, seed),
+        std::process::id(),
+    );
+    let thread = Thread {
+        worker,
+        orders: orders_taken,
+        tidings: tidings_given,
+        bell: Arc::clone(&bell),
+        held: None,
+        published_at: SystemClock.now(),
+        published: Fingerprint::default(),
+    };
+    thread::Builder::new()
+        .name("media-worker".to_owned())
+        .spawn(move || {
+            let _end = EndWithThread;
+            keep_to_one_processor();
+            thread.run(&words);
+        })?;
+    Ok(Handle {
+        orders,
+        tidings,
+        bell,
+        waker,
+    })
+}
+
+/// A process without its worker is worse than none: nobody would start it again.
+struct EndWithThread;
+
+impl Drop for EndWithThread {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!("the worker has failed; the process ends to be started again");
+            std::process::abort();
+        }
+    }
+}
+
+struct Thread {
+    worker: Worker<Ports, SystemClock>,
+    orders: Receiver<Order>,
+    tidings: SyncSender<Tiding>,
+    bell: Arc<OwnedFd>,
+    /// What the server has had no room for.
+    held: Option<Tiding>,
+    published_at: Instant,
+    published: Fingerprint,
+}
+
+/// Enough of the counts to see that any has changed, but for those that change while nothing happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Fingerprint {
+    received: u64,
+    sent: u64,
+    streams: u64,
+}
+
+impl Thread {
+    fn run(mut self, words: &SharedWords) {
+        let started = SystemClock.wall().seconds;
+        let Ok(page) = Counters::create(words, std::process::id(), started) else {
+            tracing::error!("the page of counters is too short");
+            return;
+        };
+        loop {
+            if !self.obey() {
+                return;
+            }
+            self.tell();
+            let is_behind = self.publish(&page);
+            let has_more = self.held.is_some();
+            // The server rings when it has made room, but only if it was asked to: look again soon.
+            let patience = if has_more || is_behind {
+                PUBLISH
+            } else {
+                SLEEP
+            };
+            self.worker.turn(patience);
+        }
+    }
+
+    /// Takes a few orders; false when nobody will give any more.
+    fn obey(&mut self) -> bool {
+        for _ in 0..COMMANDS {
+            if self.held.is_some() {
+                // Answers must find room before more are made.
+                return true;
+            }
+            match self.orders.try_recv() {
+                Ok(Order::Do(command)) => {
+                    self.worker.command(command);
+                    self.tell();
+                }
+                Ok(Order::Came(number)) => {
+                    self.tell();
+                    self.worker.control_came();
+                    self.give(Tiding::Greeted(number));
+                }
+                Ok(Order::Left) => self.worker.control_left(),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        // There may be more: do not sleep over them.
+        self.worker.turn(Duration::from_ticks(0));
+        true
+    }
+
+    /// Hands over what there is to tell, as far as there is room.
+    fn tell(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.give(held);
+        }
+        while self.held.is_none() {
+            let Some(event) = self.worker.poll() else {
+                return;
+            };
+            self.give(Tiding::Event(event));
+        }
+    }
+
+    fn give(&mut self, tiding: Tiding) {
+        match self.tidings.try_send(tiding) {
+            Ok(()) => {}
+            Err(TrySendError::Full(tiding)) => self.held = Some(tiding),
+            Err(TrySendError::Disconnected(_)) => return,
+        }
+        // It fails only when it rings already.
+        let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+    }
+
+    /// Writes the counts down now and then; true while what is written is not what is.
+    fn publish(&mut self, page: &Counters<'_>) -> bool {
+        let totals = self.worker.totals();
+        let fingerprint = Fingerprint {
+            received: totals.counter(MediaCounter::PacketsReceived),
+            sent: totals.counter(MediaCounter::PacketsSent),
+            streams: totals.counter(MediaCounter::Streams),
+        };
+        if fingerprint == self.published {
+            return false;
+        }
+        let now = SystemClock.now();
+        if now.saturating_duration_since(self.published_at) < PUBLISH {
+            return true;
+        }
+        page.publish(&totals.counters, &totals.drops);
+        (self.published_at, self.published) = (now, fingerprint);
+        false
+    }
+}
+
+/// Takes the last processor this process may use, and leaves the others to everyone else.
+fn keep_to_one_processor() {
+    let Ok(allowed) = sched_getaffinity(None) else {
+        return;
+    };
+    if allowed.count() < PROCESSORS {
+        return;
+    }
+    let Some(last) = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)) else {
+        return;
+    };
+    let mut one = CpuSet::new();
+    one.set(last);
+    match sched_setaffinity(None, &one) {
+        Ok(()) => tracing::info!(processor = last, "the worker keeps to one processor"),
+        Err(error) => tracing::warn!(%error, "the worker has no processor of its own"),
+    }
+}
