@@ -137,7 +137,15 @@ impl Digits {
     }
 }
 
-field_of_text!(Digits, "digits, perhaps with \"+\" first", Digits::parse);
+// A prefix, which may be "+" alone: every number in E.164 form.
+field_of_text!(
+    Digits,
+    "digits, perhaps with \"+\" first",
+    |text| match text {
+        "+" => Some(Digits(text.to_owned())),
+        _ => Digits::parse(text),
+    }
+);
 
 impl Route {
     pub(super) fn read(
