@@ -63,7 +63,9 @@ impl Dialog {
         if let Some(target) = contact(response) {
             self.target = target;
         }
+        // The far side repeats our own proxy's Record-Route; a request of ours has left that proxy already.
         self.routes = owned(&response.values("Record-Route"));
+        self.routes.retain(|route| !route.contains("pstnhub.microsoft.com"));
         self.routes.reverse();
     }
 
