@@ -1,4 +1,7 @@
-//! A secret: it can be used and never shown.
+//! Text that must not be seen: passwords.
+//!
+//! It shows nothing of itself to a log or an error, so that it cannot get there by accident; whoever needs it says
+//! `reveal`, which can be searched for.
 
 use std::fmt;
 
@@ -23,5 +26,16 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_secret_is_printed() {
+        let printed = format!("{:?}", Some(Secret::new("pa55word")));
+        assert!(!printed.contains("pa55"), "{printed}");
     }
 }

@@ -1,4 +1,7 @@
 //! A whole document is read, its snapshot answers, and a broken one tells everything that is wrong with it at once.
+//!
+//! The document is the one that a small box has: one tenant, one Teams trunk, one carrier. What is said of broken ones word for
+//! word is in `findings`.
 
 use std::net::IpAddr;
 

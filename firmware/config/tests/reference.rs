@@ -1,4 +1,7 @@
 //! The reference is a configuration that can be read, and leaves no setting out.
+//!
+//! A reader that asks for a new setting fails here until the reference shows it. Whether its words are true, only a reader of
+//! another kind can tell.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,7 @@
-//! Listeners and media must not want the same address and port, and what is told to peers must be an address that they can use.
+//! Addresses that do not collide, and that peers can use.
+//!
+//! Two listeners, or a listener and the media ports, must not want the same socket; and what peers are told must be an address,
+//! not the word for all of them. Whether this machine has the address is known when it is bound, not here.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,4 +1,7 @@
 //! An emergency number that no route takes would be refused (EMG-01).
+//!
+//! A route takes it if it is for all numbers or covers this one as it is dialled; its trunks and times are not looked at, because an
+//! emergency number may be meant for some sites alone.
 
 use crate::document::Read;
 use crate::finding::{Problem, Report};

@@ -1,4 +1,7 @@
 //! A tenant is known by its FQDN, so no two have the same (MT-01).
+//!
+//! The FQDN stands in Contact and is what Teams finds the tenant by, and what the box finds it by in a Request-URI. Numbers are the
+//! business of `numbers`.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,7 @@
 //! A trunk must be able to do what its kind demands.
+//!
+//! Each fault is one that would otherwise show as calls that never connect: the wrong kind of listener, media that Teams refuses, a
+//! certificate that nobody has. Whether the peer is there, or likes us, cannot be told from a document.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,7 @@
 //! What is peculiar to a carrier trunk: static peers or a registration, credentials, how it wants callers named.
+//!
+//! A PBX or a contact centre is a carrier, too. Names of peers are resolved when a call needs them (RFC 3263), not here; the
+//! password never leaves its [`Secret`] but for a digest.
 
 use std::time::Duration;
 

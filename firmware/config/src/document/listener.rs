@@ -1,4 +1,7 @@
 //! `[[listener]]`: where SIP is listened for, and what is asked of those who connect by TLS.
+//!
+//! A listener is also where requests of its trunks leave from. Certificates are named here and judged by the program, which
+//! loads them.
 
 use std::net::SocketAddr;
 

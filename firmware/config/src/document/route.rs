@@ -1,4 +1,7 @@
 //! `[[route]]`: where calls go; the first route that matches takes the call.
+//!
+//! A route says for which calls it is (tenant, trunk, number, time) and which trunks are tried in which order. INV-14: only codes that
+//! speak for a trunk, and not for the party called, can be set to lead to another. How a call is held against it is `call`'s business.
 
 use regex::Regex;
 

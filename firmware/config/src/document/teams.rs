@@ -1,4 +1,7 @@
 //! What is peculiar to a Teams trunk: its tenant, Microsoft's proxies, OPTIONS.
+//!
+//! The defaults are Microsoft's for the worldwide cloud (SIG-01, OPT-01, MED-02); other clouds name their one proxy (SIG-02). One
+//! trunk belongs to one tenant, whose FQDN is the name that Microsoft knows it by.
 
 use std::time::Duration;
 

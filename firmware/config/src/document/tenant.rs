@@ -1,4 +1,7 @@
 //! `[[tenant]]` and `[limits]`: a customer, its name, numbers and limits.
+//!
+//! Numbers decide whose an incoming call is, unless its trunk is reserved (MT-01); limits are the same three settings for the box, a
+//! tenant and a trunk. Not here: counting them (`call`).
 
 use std::ops::Range;
 

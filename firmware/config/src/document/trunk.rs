@@ -1,4 +1,7 @@
 //! `[[trunk]]`: what all peers have in common; what is peculiar to a kind is in `teams` and `carrier`.
+//!
+//! Where requests may come from is always written out (SIG-03): there is no trunk for everybody. Header rules reach INVITEs that
+//! go out, and never a header that the stack lives by.
 
 use std::time::Duration;
 
