@@ -6,6 +6,7 @@
 //!
 //! EMG-01: an emergency call goes to a route that names its number before any that would take it by chance, and is not screened.
 
+use config::document::carrier::PeerOrder;
 use config::document::route::{Route, ToNumber};
 use config::document::tenant::Screening;
 use config::document::trunk::TrunkKind;
@@ -37,6 +38,7 @@ pub(super) struct Candidate {
     pub(super) trunk_name: String,
     pub(super) kind: Kind,
     pub(super) hosts: Vec<Endpoint>,
+    pub(super) order: PeerOrder,
     pub(super) called: String,
     pub(super) caller: Caller,
     pub(super) headers: Vec<HeaderChange>,
@@ -298,9 +300,9 @@ fn candidate(
         Presentation::Shown => caller.display.clone(),
         Presentation::Withheld => String::new(),
     };
-    let (kind, hosts) = match &settings.kind {
-        TrunkKind::Teams(teams) => (Kind::Teams, teams.proxies.clone()),
-        TrunkKind::Carrier(carrier) => (Kind::Carrier, carrier.peers.clone()),
+    let (kind, hosts, order) = match &settings.kind {
+        TrunkKind::Teams(teams) => (Kind::Teams, teams.proxies.clone(), PeerOrder::Listed),
+        TrunkKind::Carrier(carrier) => (Kind::Carrier, carrier.peers.clone(), carrier.order),
     };
     Candidate {
         weight,
@@ -308,6 +310,7 @@ fn candidate(
         trunk_name: settings.name.clone(),
         kind,
         hosts,
+        order,
         called,
         caller: Caller {
             number,

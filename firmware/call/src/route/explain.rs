@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use config::document::carrier::PeerOrder;
 use config::{Snapshot, TrunkId};
 use serde::Serialize;
 
@@ -80,8 +81,10 @@ pub struct Choice {
     pub trunk: String,
     /// The chance, in percent, that it is the first of its group.
     pub percent: u32,
-    /// Its hosts in order.
+    /// Its hosts: in order, or in any if `random`.
     pub hosts: Vec<String>,
+    /// Whether each call draws its own order of hosts.
+    pub random: bool,
     /// The called number as it is sent.
     pub called: String,
     /// The calling party as it is sent.
@@ -174,6 +177,7 @@ fn choice(candidate: Candidate, total: u64) -> Choice {
         trunk: candidate.trunk_name,
         percent: u32::try_from(percent).unwrap_or(100),
         hosts: candidate.hosts.iter().map(ToString::to_string).collect(),
+        random: candidate.order == PeerOrder::Random,
         called: candidate.called,
         caller: candidate.caller,
         steps: candidate.steps,
@@ -295,7 +299,8 @@ fn write_choice(
     if among > 1 {
         write!(f, " (first in {} of 100 calls)", choice.percent)?;
     }
-    writeln!(f, " at {}", choice.hosts.join(", then "))?;
+    let between = if choice.random { " or " } else { ", then " };
+    writeln!(f, " at {}", choice.hosts.join(between))?;
     for step in &choice.steps {
         writeln!(f, "     {step}")?;
     }

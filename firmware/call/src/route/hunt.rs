@@ -1,13 +1,14 @@
 //! One target after another: which comes next, and what may follow which failure.
 //!
 //! Groups are tried in order; within a group the order is drawn by weight without putting back; each trunk's hosts are tried in
-//! the order of the configuration (SIG-01). A hunt holds only what has not been tried, so it ends.
+//! the order of the configuration (SIG-01), or in any if it says so. A hunt holds only what has not been tried, so it ends.
 //!
 //! INV-13: a black hole, a connection that fails and 503 lead to the next host of the same trunk, then to the next trunk.
 //! INV-14: whoever was reached and said no is believed: 486, 603 and every 4xx that the route does not list end the hunt.
 
 use std::collections::VecDeque;
 
+use config::document::carrier::PeerOrder;
 use config::values::Endpoint;
 use config::{Snapshot, TrunkId};
 use sip::token::Tokens;
@@ -160,7 +161,7 @@ impl Hunt {
                 continue;
             }
             let candidate = group.swap_remove(draw(group, rng));
-            let hosts = candidate.hosts.iter().cloned().collect();
+            let hosts = arranged(&candidate, rng);
             self.current = Some(Current { candidate, hosts });
         }
     }
@@ -179,20 +180,35 @@ impl Candidate {
     }
 }
 
+/// The hosts of a trunk in the order of this call.
+fn arranged(candidate: &Candidate, rng: &mut Tokens) -> VecDeque<Endpoint> {
+    let mut hosts = candidate.hosts.clone();
+    if candidate.order == PeerOrder::Random {
+        for last in (1..hosts.len()).rev() {
+            hosts.swap(last, below(last + 1, rng));
+        }
+    }
+    hosts.into()
+}
+
+/// A random number below `end`, uniform to within 2^-32.
+fn below(end: usize, rng: &mut Tokens) -> usize {
+    let high = (u128::from(rng.number()) * end as u128) >> 64;
+    usize::try_from(high).unwrap_or(0)
+}
+
 /// A position, with a chance as large as its weight.
 fn draw(group: &[Candidate], rng: &mut Tokens) -> usize {
-    let total: u64 = group
+    let total: usize = group
         .iter()
-        .map(|candidate| u64::from(candidate.weight))
+        .map(|candidate| candidate.weight as usize)
         .sum();
     if group.len() < 2 || total == 0 {
         return 0;
     }
-    // The high half of the product is uniform below `total`, to within 2^-32.
-    let high = (u128::from(rng.number()) * u128::from(total)) >> 64;
-    let mut point = u64::try_from(high).unwrap_or(0);
+    let mut point = below(total, rng);
     for (index, candidate) in group.iter().enumerate() {
-        match point.checked_sub(u64::from(candidate.weight)) {
+        match point.checked_sub(candidate.weight as usize) {
             Some(rest) => point = rest,
             None => return index,
         }

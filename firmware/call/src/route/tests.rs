@@ -377,6 +377,38 @@ fn trunks_of_a_group_share_calls_by_weight() {
 }
 
 #[test]
+fn peers_in_random_order_share_calls_and_stand_in_for_each_other() {
+    let text = BOX.replace(
+        "peers = [\"192.0.2.1\", \"192.0.2.2\"]",
+        "peers = [\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\"]\norder = \"random\"",
+    );
+    let snapshot = config::parse(&text)
+        .unwrap_or_else(|findings| panic!("{findings}"))
+        .snapshot();
+    let attempt = attempt(&snapshot, "teams-contoso", "911", OF_CONTOSO);
+    let decision = choose(&snapshot, &attempt, MONDAY_NOON).expect("a route");
+    let mut rng = tokens(3);
+    let mut first = std::collections::BTreeMap::new();
+    for _ in 0..3_000 {
+        let mut hunt = Hunt::new(decision.clone());
+        let mut hosts = Vec::new();
+        let mut last = None;
+        while let Next::Try(target) = hunt.next(last, &mut rng) {
+            hosts.push(target.host().to_string());
+            last = Some(Failure::Silent);
+        }
+        *first.entry(hosts[0].clone()).or_insert(0) += 1;
+        hosts.sort();
+        assert_eq!(hosts, ["192.0.2.1", "192.0.2.2", "192.0.2.3"]);
+    }
+    // A third each; the standard deviation is 26.
+    assert!(
+        first.len() == 3 && first.values().all(|count| (896..=1_104).contains(count)),
+        "{first:?}"
+    );
+}
+
+#[test]
 fn the_trunk_gets_its_own_number_format_and_headers() {
     let mut hunt = Hunt::new(
         decide("teams-contoso", "+13125550100", OF_CONTOSO, MONDAY_NOON).expect("a route"),

@@ -19,6 +19,8 @@ pub struct Carrier {
     pub tenant: Option<TenantId>,
     /// Where calls are sent, in order; the registrar of a registering trunk if none are named.
     pub peers: Vec<Endpoint>,
+    /// Which of them is tried first.
+    pub order: PeerOrder,
     /// The transport towards them.
     pub transport: Transport,
     /// The domain of From and To; the peer's host and our address if left out.
@@ -36,6 +38,18 @@ pub struct Carrier {
     /// How the caller is named.
     pub caller_id: CallerId,
 }
+
+/// Which of several peers is tried first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerOrder {
+    /// The first that is listed; the others when it fails.
+    Listed,
+    /// Any: calls are spread over all of them.
+    Random,
+}
+
+field_of_words!(PeerOrder, "\"listed\" or \"random\"",
+    "listed" => PeerOrder::Listed, "random" => PeerOrder::Random);
 
 /// For digest challenges.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +146,7 @@ impl Carrier {
         Self {
             tenant,
             peers,
+            order: section.or("order", PeerOrder::Listed),
             transport,
             domain,
             identity,
