@@ -183,7 +183,8 @@ async fn forks_ring_with_tags_of_their_own_and_one_answers() {
 async fn every_refusal_has_its_status_and_its_rule() {
     let rig = rig(3, good).await;
     let complaints = rig.teams.complaints();
-    let cases: [(u16, Rule, fn(&mut Dial)); 7] = [
+    type Spoil = fn(&mut Dial);
+    let cases: [(u16, Rule, Spoil); 7] = [
         (404, Rule::NumberUnknown, |dial| {
             *dial = to_contoso("+12025550200")
         }),

@@ -42,6 +42,10 @@ const SLEEP: Duration = Duration::from_secs(60);
 const PROCESSORS: u32 = 4;
 
 /// What the server says to the worker.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "commands are nearly all there is, and each is moved once"
+)]
 #[derive(Debug)]
 pub(super) enum Order {
     /// A control is there; it is answered by [`Tiding::Greeted`] with the same number.

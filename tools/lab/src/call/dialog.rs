@@ -65,7 +65,8 @@ impl Dialog {
         }
         // The far side repeats our own proxy's Record-Route; a request of ours has left that proxy already.
         self.routes = owned(&response.values("Record-Route"));
-        self.routes.retain(|route| !route.contains("pstnhub.microsoft.com"));
+        self.routes
+            .retain(|route| !route.contains("pstnhub.microsoft.com"));
         self.routes.reverse();
     }
 
