@@ -2,6 +2,7 @@
 //!
 //! - [`tls`]: identities, trust, verifiers.
 //! - [`net`]: listeners and connections; bytes in, bytes out.
+//! - [`media`]: the media process.
 //! - [`log`]: what is said, and how often a stranger can make us say it.
 #![forbid(unsafe_code)]
 

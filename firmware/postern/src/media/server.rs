@@ -90,6 +90,7 @@ impl Server {
             let _ = rustix::io::read(&*self.worker.bell, &mut [0; 8]);
         }
         self.pass_tidings();
+        // Here and nowhere later: commands left in the decoder are taken as soon as the backlog is gone.
         self.pass_orders()?;
         self.hear_control(ready.control)?;
         // From the last to the first, so that the places of the others hold.
@@ -104,7 +105,7 @@ impl Server {
         if let Some(Err(ended)) = self.control.as_mut().map(Connection::flush) {
             self.control_ended(&ended);
         }
-        self.pass_orders()
+        Ok(())
     }
 
     fn wait(&self) -> io::Result<Ready> {

@@ -150,6 +150,16 @@ struct Fingerprint {
     streams: u64,
 }
 
+/// What became of the orders.
+enum Orders {
+    /// All that can be taken now have been.
+    Taken,
+    /// There may be more.
+    Left,
+    /// There will be none any more.
+    Ended,
+}
+
 impl Thread {
     fn run(mut self, words: &SharedWords) {
         let started = SystemClock.wall().seconds;
@@ -158,47 +168,43 @@ impl Thread {
             return;
         };
         loop {
-            if !self.obey() {
-                return;
-            }
+            let orders = self.obey();
             self.tell();
             let is_behind = self.publish(&page);
-            let has_more = self.held.is_some();
-            // The server rings when it has made room, but only if it was asked to: look again soon.
-            let patience = if has_more || is_behind {
-                PUBLISH
-            } else {
-                SLEEP
+            let patience = match orders {
+                Orders::Ended => return,
+                // The server wakes us when it has made room, but need not know that we wait for it: look again soon.
+                Orders::Taken | Orders::Left if self.held.is_some() => PUBLISH,
+                Orders::Left => Duration::from_ticks(0),
+                Orders::Taken if is_behind => PUBLISH,
+                Orders::Taken => SLEEP,
             };
             self.worker.turn(patience);
         }
     }
 
-    /// Takes a few orders; false when nobody will give any more.
-    fn obey(&mut self) -> bool {
+    /// Takes a few orders.
+    fn obey(&mut self) -> Orders {
         for _ in 0..COMMANDS {
+            // Answers must find room before more are made.
             if self.held.is_some() {
-                // Answers must find room before more are made.
-                return true;
+                return Orders::Left;
             }
             match self.orders.try_recv() {
-                Ok(Order::Do(command)) => {
-                    self.worker.command(command);
-                    self.tell();
-                }
+                Ok(Order::Do(command)) => self.worker.command(command),
                 Ok(Order::Came(number)) => {
-                    self.tell();
                     self.worker.control_came();
+                    // What was to be told to another control is nobody's.
+                    while self.worker.poll().is_some() {}
                     self.give(Tiding::Greeted(number));
                 }
                 Ok(Order::Left) => self.worker.control_left(),
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => return Orders::Taken,
+                Err(TryRecvError::Disconnected) => return Orders::Ended,
             }
+            self.tell();
         }
-        // There may be more: do not sleep over them.
-        self.worker.turn(Duration::from_ticks(0));
-        true
+        Orders::Left
     }
 
     /// Hands over what there is to tell, as far as there is room.
