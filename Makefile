@@ -83,9 +83,11 @@ bench: test-needs ## measure (BENCH=sip); one JSON line a case on standard outpu
 fuzz: build-needs ## run every fuzz target for FUZZ_SECONDS each
 	@.ci/need apt g++
 	@.ci/need cargo cargo-fuzz
-	@for target in $$(cd tests && cargo fuzz list); do \
+	@cd tests && for target in $$(cargo fuzz list); do \
 	    echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
-	    (cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; \
+	    mkdir -p fuzz/corpus/$$target regressions/$$target; \
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target regressions/$$target \
+	        -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
 clean: ## remove what was built
