@@ -3,6 +3,8 @@
 //! Numbers of people are not written there: a call is found by its number in the box, and in the journal and records by
 //! whoever may read those.
 //!
+//! A call's progress is said for who looks for faults (`POSTERN_LOG=debug`): a line costs as much as a message.
+//!
 //! Not here: counters and records (they read the same events).
 
 use call::api::Event;
@@ -18,12 +20,12 @@ pub(super) fn tell(event: &Event) {
             tenant,
             ..
         } => {
-            tracing::info!(%call, %from_trunk, tenant = tenant.as_deref(), "call started");
+            tracing::debug!(%call, %from_trunk, tenant = tenant.as_deref(), "call started");
         }
-        Event::Trying { call, trunk, .. } => tracing::info!(%call, %trunk, "trying"),
-        Event::Ringing { call } => tracing::info!(%call, "ringing"),
-        Event::Answered { call } => tracing::info!(%call, "answered"),
-        Event::Transferred { call } => tracing::info!(%call, "transferred"),
+        Event::Trying { call, trunk, .. } => tracing::debug!(%call, %trunk, "trying"),
+        Event::Ringing { call } => tracing::debug!(%call, "ringing"),
+        Event::Answered { call } => tracing::debug!(%call, "answered"),
+        Event::Transferred { call } => tracing::debug!(%call, "transferred"),
         Event::Ended {
             call,
             ending,
@@ -32,7 +34,7 @@ pub(super) fn tell(event: &Event) {
             correlation,
         } => {
             let correlation = correlation.as_deref();
-            tracing::info!(%call, ?ending, status, duration, correlation, "call ended");
+            tracing::debug!(%call, ?ending, status, duration, correlation, "call ended");
         }
         // Anybody can cause this.
         Event::TurnedAway { reason, from } => strangers!(info, ?reason, %from, "turned away"),
