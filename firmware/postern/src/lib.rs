@@ -20,3 +20,4 @@ pub mod run_dir;
 pub mod status;
 pub mod supervise;
 pub mod tls;
+mod watch;

@@ -5,18 +5,20 @@
 //!
 //! Not here: what to tell media, or what its events mean (`call`).
 
-use std::cell::{Cell, RefCell};
-use std::io;
-use std::path::PathBuf;
-use std::rc::Rc;
+use std::future::{pending, poll_fn};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use media_api::{Command, Decoder, Event, VERSION, encode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Notify, mpsc};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+
+use crate::watch::watch;
 
 /// Between two tries to connect, from the first to all later ones.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -25,8 +27,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 const HELLO_TIME: Duration = Duration::from_secs(2);
 /// What may wait for media to read; beyond it media does not read any more.
 const BOUND: usize = 16 * 1024 * 1024;
-/// Events not yet taken.
-const EVENTS: usize = 4096;
+/// Read at once.
+const READ: usize = 64 * 1024;
 
 /// What the link tells.
 #[derive(Debug)]
@@ -39,159 +41,200 @@ pub enum News {
     Event(Event),
 }
 
-#[derive(Debug, Default)]
-struct Outgoing {
-    bytes: RefCell<Vec<u8>>,
-    up: Cell<bool>,
-    changed: Notify,
-}
-
-/// The link. Lives in a `LocalSet`.
+/// The link. Lives on a local runtime.
 #[derive(Debug)]
 pub struct MediaLink {
-    outgoing: Rc<Outgoing>,
-    news: mpsc::Receiver<News>,
+    /// Told each time that another connection is wanted.
+    wanted: mpsc::Sender<()>,
+    greeted: mpsc::Receiver<Conversation>,
+    conversation: Option<Conversation>,
+    buffer: Vec<u8>,
 }
 
 impl MediaLink {
     /// Begins to connect to the socket at `path`, and goes on whenever the connection is lost.
     #[must_use]
     pub fn start(path: PathBuf) -> Self {
-        let (tell, news) = mpsc::channel(EVENTS);
-        let outgoing = Rc::new(Outgoing::default());
-        tokio::task::spawn_local(keep(path, Rc::clone(&outgoing), tell));
-        Self { outgoing, news }
+        let (wanted, wants) = mpsc::channel(1);
+        let (greet, greeted) = mpsc::channel(1);
+        tokio::task::spawn_local(connect(path, wants, greet));
+        // There is room for the first.
+        let _ = wanted.try_send(());
+        Self {
+            wanted,
+            greeted,
+            conversation: None,
+            buffer: vec![0; READ],
+        }
     }
 
     /// Whether media is there.
     #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.outgoing.up.get()
+    pub const fn is_up(&self) -> bool {
+        self.conversation.is_some()
     }
 
-    /// Gives a command, if media is there to take it.
-    pub fn send(&self, command: &Command) {
-        if !self.outgoing.up.get() {
+    /// Gives a command, if media is there to take it. It leaves with the next [`MediaLink::flush`].
+    pub fn send(&mut self, command: &Command) {
+        let Some(conversation) = &mut self.conversation else {
             return;
-        }
-        if let Err(error) = encode(command, &mut self.outgoing.bytes.borrow_mut()) {
+        };
+        if let Err(error) = encode(command, &mut conversation.outgoing) {
             tracing::error!(%error, "a command to media cannot be sent");
         }
-        self.outgoing.changed.notify_one();
     }
 
-    /// Waits for news and puts what there is, at most `limit`, into `batch`. May be dropped while it waits.
-    pub async fn next(&mut self, batch: &mut Vec<News>, limit: usize) {
-        self.news.recv_many(batch, limit).await;
-    }
-}
-
-async fn keep(path: PathBuf, outgoing: Rc<Outgoing>, tell: mpsc::Sender<News>) {
-    let mut wait = FIRST_WAIT;
-    loop {
-        match greet(&path).await {
-            Ok((reading, writing, decoder, hello)) => {
-                wait = FIRST_WAIT;
-                outgoing.bytes.borrow_mut().clear();
-                outgoing.up.set(true);
-                for news in [News::Up, News::Event(hello)] {
-                    if tell.send(news).await.is_err() {
-                        return;
-                    }
-                }
-                let error = tokio::select! {
-                    error = hear(reading, decoder, &tell) => error,
-                    error = say(writing, &outgoing) => error,
-                };
-                outgoing.up.set(false);
-                tracing::warn!(%error, "media is gone");
-                if tell.send(News::Down).await.is_err() {
-                    return;
-                }
-            }
-            // Media may be starting; that it is not there is said once, when it goes.
-            Err(error) => tracing::debug!(%error, "no media yet"),
+    /// Hands the commands given so far to the kernel; what it does not take now leaves later by itself.
+    pub fn flush(&mut self) {
+        if let Some(conversation) = &mut self.conversation {
+            // A connection that cannot be written to is found broken by the next read.
+            let _ = conversation.flush();
         }
-        sleep(wait).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+
+    /// Waits for news and puts what there is into `batch`. May be dropped while it waits.
+    pub async fn next(&mut self, batch: &mut Vec<News>) {
+        let Some(conversation) = &mut self.conversation else {
+            match self.greeted.recv().await {
+                Some(conversation) => {
+                    batch.extend([News::Up, News::Event(conversation.hello.clone())]);
+                    self.conversation = Some(conversation);
+                }
+                // The task that connects has ended, and with it the program soon.
+                None => pending().await,
+            }
+            return;
+        };
+        let buffer = &mut self.buffer;
+        let outcome = poll_fn(|context| conversation.poll(context, buffer, batch)).await;
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "media is gone");
+            self.conversation = None;
+            batch.push(News::Down);
+            // Wanted already: then it comes.
+            let _ = self.wanted.try_send(());
+        }
     }
 }
 
-type Greeted = (OwnedReadHalf, OwnedWriteHalf, Decoder<Event>, Event);
+/// A connection on which both have said hello.
+#[derive(Debug)]
+struct Conversation {
+    hello: Event,
+    decoder: Decoder<Event>,
+    outgoing: Vec<u8>,
+    /// Heard of when it can be read, and then alone: that commands have left is no reason to wake up.
+    stream: AsyncFd<UnixStream>,
+    /// The same, to hear when it can be written again; there only while it cannot.
+    blocked: Option<AsyncFd<UnixStream>>,
+}
 
-async fn greet(path: &PathBuf) -> io::Result<Greeted> {
-    let (mut reading, mut writing) = UnixStream::connect(path).await?.into_split();
+impl Conversation {
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.outgoing.is_empty() {
+            match self.stream.get_ref().write(&self.outgoing) {
+                Ok(count) => drop(self.outgoing.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.outgoing.len() > BOUND {
+                        return Err(io::Error::other("media does not read"));
+                    }
+                    if self.blocked.is_none() {
+                        let same = self.stream.get_ref().try_clone()?;
+                        self.blocked = Some(watch(same, Interest::WRITABLE)?);
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.blocked = None;
+        Ok(())
+    }
+
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+        batch: &mut Vec<News>,
+    ) -> Poll<io::Result<()>> {
+        while let Some(blocked) = &self.blocked {
+            let Poll::Ready(guard) = blocked.poll_write_ready(context) else {
+                break;
+            };
+            // Before the try: room that comes after it is told anew.
+            guard?.clear_ready();
+            self.flush()?;
+        }
+        loop {
+            while let Some(event) = self.decoder.poll().map_err(io::Error::other)? {
+                batch.push(News::Event(event));
+            }
+            if !batch.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut guard = ready!(self.stream.poll_read_ready(context))?;
+            match guard.try_io(|stream| stream.get_ref().read(buffer)) {
+                Ok(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ok(Ok(count)) => self.decoder.push(&buffer[..count]),
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
+                Err(_would_block) => {}
+            }
+        }
+    }
+}
+
+/// Connects once for each time it is wanted, however long that takes.
+async fn connect(path: PathBuf, mut wants: mpsc::Receiver<()>, greet: mpsc::Sender<Conversation>) {
+    while wants.recv().await.is_some() {
+        let mut wait = FIRST_WAIT;
+        let conversation = loop {
+            match hello(&path).await {
+                Ok(conversation) => break conversation,
+                // Media may be starting; that it is not there is said once, when it goes.
+                Err(error) => tracing::debug!(%error, "no media yet"),
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        };
+        if greet.send(conversation).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn hello(path: &Path) -> io::Result<Conversation> {
+    let mut stream = tokio::net::UnixStream::connect(path).await?;
     let mut hello = Vec::new();
     encode(&Command::Hello { version: VERSION }, &mut hello).map_err(io::Error::other)?;
-    writing.write_all(&hello).await?;
+    stream.write_all(&hello).await?;
     let mut decoder = Decoder::new();
-    let answer = timeout(HELLO_TIME, one(&mut reading, &mut decoder)).await??;
-    match answer {
-        Event::Hello { version, .. } if version == VERSION => {
-            Ok((reading, writing, decoder, answer))
-        }
-        other => {
-            tracing::error!(?other, ours = ?VERSION, "media speaks another version");
-            Err(io::ErrorKind::Unsupported.into())
-        }
+    let answer = timeout(HELLO_TIME, one(&mut stream, &mut decoder)).await??;
+    if !matches!(answer, Event::Hello { version, .. } if version == VERSION) {
+        tracing::error!(?answer, ours = ?VERSION, "media speaks another version");
+        return Err(io::ErrorKind::Unsupported.into());
     }
+    let stream = watch(stream.into_std()?, Interest::READABLE)?;
+    Ok(Conversation {
+        hello: answer,
+        decoder,
+        outgoing: Vec::new(),
+        stream,
+        blocked: None,
+    })
 }
 
-async fn one(reading: &mut OwnedReadHalf, decoder: &mut Decoder<Event>) -> io::Result<Event> {
+async fn one(
+    stream: &mut tokio::net::UnixStream,
+    decoder: &mut Decoder<Event>,
+) -> io::Result<Event> {
     let mut buffer = [0; 1024];
     loop {
         if let Some(event) = decoder.poll().map_err(io::Error::other)? {
             return Ok(event);
         }
-        match reading.read(&mut buffer).await? {
+        match stream.read(&mut buffer).await? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             count => decoder.push(&buffer[..count]),
-        }
-    }
-}
-
-async fn hear(
-    mut reading: OwnedReadHalf,
-    mut decoder: Decoder<Event>,
-    tell: &mpsc::Sender<News>,
-) -> io::Error {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        loop {
-            match decoder.poll() {
-                Ok(Some(event)) => {
-                    if tell.send(News::Event(event)).await.is_err() {
-                        return io::ErrorKind::ConnectionAborted.into();
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => return io::Error::other(error),
-            }
-        }
-        match reading.read(&mut buffer).await {
-            Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
-            Ok(count) => decoder.push(&buffer[..count]),
-            Err(error) => return error,
-        }
-    }
-}
-
-async fn say(mut writing: OwnedWriteHalf, outgoing: &Outgoing) -> io::Error {
-    let mut bytes = Vec::new();
-    loop {
-        outgoing.changed.notified().await;
-        loop {
-            std::mem::swap(&mut bytes, &mut *outgoing.bytes.borrow_mut());
-            if bytes.is_empty() {
-                break;
-            }
-            if bytes.len() > BOUND {
-                return io::Error::other("media does not read");
-            }
-            if let Err(error) = writing.write_all(&bytes).await {
-                return error;
-            }
-            bytes.clear();
         }
     }
 }
@@ -200,8 +243,8 @@ async fn say(mut writing: OwnedWriteHalf, outgoing: &Outgoing) -> io::Error {
 mod tests {
     use std::path::Path;
 
-    use tokio::net::UnixListener;
-    use tokio::task::LocalSet;
+    use tokio::net::{UnixListener, UnixStream};
+    use tokio::runtime::LocalOptions;
 
     use super::*;
 
@@ -214,9 +257,9 @@ mod tests {
     fn run(test: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build()
+            .build_local(LocalOptions::default())
             .expect("a runtime");
-        LocalSet::new().block_on(&runtime, test);
+        runtime.block_on(test);
     }
 
     /// Media's end, as the contract says it.
@@ -264,12 +307,21 @@ mod tests {
         }
     }
 
-    async fn next(link: &mut MediaLink) -> News {
+    async fn next(link: &mut MediaLink) -> Vec<News> {
+        link.flush();
         let mut batch = Vec::new();
-        timeout(Duration::from_secs(5), link.next(&mut batch, 1))
+        timeout(Duration::from_secs(5), link.next(&mut batch))
             .await
             .expect("news");
-        batch.pop().expect("one")
+        batch
+    }
+
+    /// Media has come, and said so.
+    async fn up(link: &mut MediaLink) {
+        assert!(matches!(
+            next(link).await[..],
+            [News::Up, News::Event(Event::Hello { .. })]
+        ));
     }
 
     fn listen(path: &Path) -> UnixListener {
@@ -284,27 +336,58 @@ mod tests {
             link.send(&Command::List);
             let listener = listen(&path);
             let mut media = Peer::greet(&listener).await;
-            assert!(matches!(next(&mut link).await, News::Up));
-            assert!(matches!(
-                next(&mut link).await,
-                News::Event(Event::Hello { .. })
-            ));
+            up(&mut link).await;
             link.send(&Command::Ping);
+            link.flush();
             assert_eq!(
                 media.hear().await,
                 Command::Ping,
                 "and not the List of before"
             );
             media.say(&Event::Pong).await;
-            assert!(matches!(next(&mut link).await, News::Event(Event::Pong)));
+            assert!(matches!(
+                next(&mut link).await[..],
+                [News::Event(Event::Pong)]
+            ));
 
             drop(media);
-            assert!(matches!(next(&mut link).await, News::Down));
+            assert!(matches!(next(&mut link).await[..], [News::Down]));
             link.send(&Command::List);
             let mut media = Peer::greet(&listener).await;
-            assert!(matches!(next(&mut link).await, News::Up));
+            up(&mut link).await;
             link.send(&Command::Ping);
+            link.flush();
             assert_eq!(media.hear().await, Command::Ping);
+        });
+    }
+
+    #[test]
+    fn media_that_is_slow_to_read_gets_every_command_in_the_end() {
+        const MANY: u32 = 200_000;
+        run(async {
+            let path = socket("slow");
+            let listener = listen(&path);
+            let mut link = MediaLink::start(path);
+            let mut media = Peer::greet(&listener).await;
+            up(&mut link).await;
+            for _ in 0..MANY {
+                link.send(&Command::Ping);
+            }
+            link.send(&Command::List);
+            link.flush();
+            let heard = tokio::task::spawn_local(async move {
+                let mut pings = 0;
+                while media.hear().await == Command::Ping {
+                    pings += 1;
+                }
+                media.say(&Event::Pong).await;
+                pings
+            });
+            assert!(matches!(
+                next(&mut link).await[..],
+                [News::Event(Event::Pong)]
+            ));
+            assert_eq!(heard.await.expect("no panic"), MANY);
         });
     }
 
@@ -316,14 +399,10 @@ mod tests {
             let mut link = MediaLink::start(path);
             let mut media = Peer::greet(&listener).await;
             media.stream.write_all(&[0xff; 64]).await.expect("written");
-            assert!(matches!(next(&mut link).await, News::Up));
-            assert!(matches!(
-                next(&mut link).await,
-                News::Event(Event::Hello { .. })
-            ));
-            assert!(matches!(next(&mut link).await, News::Down));
+            up(&mut link).await;
+            assert!(matches!(next(&mut link).await[..], [News::Down]));
             Peer::greet(&listener).await;
-            assert!(matches!(next(&mut link).await, News::Up));
+            up(&mut link).await;
         });
     }
 }

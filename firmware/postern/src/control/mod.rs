@@ -25,10 +25,9 @@ use call::journal::{Record, standing};
 use call::{Core, Input, Now, Output};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cli;
@@ -45,8 +44,6 @@ use crate::tls::Store;
 
 use door::Question;
 
-/// News of media taken in one turn.
-const NEWS: usize = 64;
 /// Answers of the resolver taken in one turn.
 const ANSWERS: usize = 64;
 /// Questions that wait.
@@ -73,8 +70,10 @@ pub fn run(arguments: &cli::Control) -> Result<(), Box<dyn Error>> {
         .thread_name("aside")
         .enable_all()
         .build()?;
-    let here = Builder::new_current_thread().enable_all().build()?;
-    let outcome = LocalSet::new().block_on(&here, async {
+    let here = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
+    let outcome = here.block_on(async {
         let mut control = Control::start(
             arguments.config.clone(),
             &run,
@@ -176,7 +175,7 @@ impl Control {
                     armed = None;
                     self.input(Input::Wake);
                 }
-                () = self.media.next(&mut news, NEWS) => for news in news.drain(..) {
+                () = self.media.next(&mut news) => for news in news.drain(..) {
                     self.input(match news {
                         News::Up => Input::MediaUp,
                         News::Down => Input::MediaDown,
@@ -244,6 +243,8 @@ impl Control {
             }
         }
         self.outputs = outputs;
+        self.network.flush();
+        self.media.flush();
         if self.journal.length() > self.rewritten + JOURNAL_GROWTH {
             self.forget();
         }

@@ -139,7 +139,7 @@ impl Shared {
     }
 }
 
-/// Listeners and connections. Lives in a `LocalSet`.
+/// Listeners and connections. Lives on a local runtime.
 pub struct Network {
     shared: Rc<Shared>,
     taken: mpsc::Receiver<Report>,

@@ -7,7 +7,7 @@
 //! Not here: deciding beforehand that a message is too long (`call` does, by its length).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 
@@ -17,7 +17,9 @@ use sip::transaction::ClientId;
 use sip::transport::{FlowId, ListenerId, Source, Target, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
+
+use crate::watch::watch;
 
 /// No datagram is longer.
 const LONGEST: usize = 65_535;
@@ -64,7 +66,8 @@ pub(super) struct Datagrams {
     /// As it was asked for; the port may have been left open.
     pub(super) asked: SocketAddr,
     address: SocketAddr,
-    socket: UdpSocket,
+    /// Heard of when it can be read, and then alone: that a datagram has left is no reason to wake up.
+    socket: AsyncFd<UdpSocket>,
     outgoing: Vec<Outgoing>,
 }
 
@@ -79,8 +82,9 @@ impl Datagrams {
         let _ = socket.set_recv_buffer_size(BUFFER);
         let _ = socket.set_send_buffer_size(BUFFER);
         socket.bind(&asked.into())?;
-        let socket = UdpSocket::from_std(socket.into())?;
+        let socket = UdpSocket::from(socket);
         let address = socket.local_addr()?;
+        let socket = watch(socket, Interest::READABLE)?;
         Ok(Self {
             flow,
             listener,
@@ -93,7 +97,7 @@ impl Datagrams {
 
     pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
         // An error is found again, and passed over, by the read that follows.
-        self.socket.poll_recv_ready(context).map(|_| ())
+        self.socket.poll_read_ready(context).map(|_| ())
     }
 
     /// Takes what has come, at most a batch.
@@ -101,9 +105,9 @@ impl Datagrams {
         let mut count = 0;
         // What comes out says whether the socket may have more. An error is that of an earlier datagram, reported once;
         // what it meant shows in a transaction's timer.
-        let _ = self.socket.try_io(Interest::READABLE, || {
+        let _ = self.socket.try_io(Interest::READABLE, |socket| {
             let chunks = buffers.bytes.chunks_exact_mut(LONGEST);
-            count = sys::receive(self.socket.as_fd(), chunks, &mut buffers.arrivals)?;
+            count = sys::receive(socket.as_fd(), chunks, &mut buffers.arrivals)?;
             // Fewer than there was room for: the socket is empty, and will say when it is not.
             if count < BATCH {
                 Err(io::ErrorKind::WouldBlock.into())
@@ -150,8 +154,7 @@ impl Datagrams {
             let batch = rest
                 .iter()
                 .map(|outgoing| (&*outgoing.bytes, outgoing.target.remote));
-            // Past tokio's readiness, which lets nothing out before it has heard from the kernel that it may.
-            match sys::send(self.socket.as_fd(), batch) {
+            match sys::send(self.socket.get_ref().as_fd(), batch) {
                 Ok(count) => {
                     flushed.sent += count as u64;
                     rest = &rest[count..];

@@ -22,7 +22,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion
 use sip::transport::{ListenerId, Source, Target, TlsTarget, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::LocalSet;
+use tokio::runtime::LocalOptions;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
@@ -52,13 +52,13 @@ pub(crate) fn run<T>(test: impl AsyncFnOnce(Bench) -> T) -> T {
         .expect("a runtime");
     let here = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(LocalOptions::default())
         .expect("a runtime");
     let bench = Bench {
         aside: aside.handle().clone(),
         pki: Pki::new("root"),
     };
-    let outcome = LocalSet::new().block_on(&here, test(bench));
+    let outcome = here.block_on(test(bench));
     aside.shutdown_background();
     outcome
 }
