@@ -15,7 +15,7 @@ use call::route::{self, Caller};
 use postern::cli::{self, Command, Form};
 use postern::configuration::Configuration;
 use postern::run_dir::RunDir;
-use postern::{control, log, status, supervise};
+use postern::{control, log, media, status, supervise};
 
 /// The arguments or the configuration are wrong.
 const WRONG: u8 = 2;
@@ -61,7 +61,8 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Explain(asked) => return explain(&asked),
         Command::Media { run } => {
             log::start();
-            postern::media::run(&run)?;
+            supervise::end_with_supervisor()?;
+            media::run(&run)?;
         }
     }
     Ok(ExitCode::SUCCESS)
