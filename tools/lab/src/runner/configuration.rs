@@ -182,6 +182,6 @@ send_to = ["teams-fabrikam"]
 [[route]]
 name = "fabrikam-out"
 from = ["teams-fabrikam"]
-prefix = ["+"]
+prefix = ["+49"]
 send_to = ["fabrikam-pstn"]
 "#;
