@@ -126,7 +126,7 @@ async fn follow_answers(call: &Call, transaction: &mut Transaction) -> Option<u3
             code @ 101..200 => provisional(call, code, &response).await,
             200..300 => {
                 let number = transaction.request().cseq().map_or(1, |(number, _)| number);
-                call.state().dialog.learn(&response);
+                learn(call, &response);
                 accept_answer(call, &response, number).await;
                 if cancelled {
                     // The answer crossed our CANCEL: the call is there, and is ended as one.
@@ -154,9 +154,23 @@ async fn follow_answers(call: &Call, transaction: &mut Transaction) -> Option<u3
     }
 }
 
+/// Takes over the far end; a proxy of ours must find its route in the answer (RFC 3261 §12.1.1).
+fn learn(call: &Call, response: &Message) {
+    let persona = &call.0.persona;
+    let own = persona.record_route.as_deref();
+    if own.is_some_and(|own| !response.values("Record-Route").contains(&own)) {
+        let code = response.code().unwrap_or_default();
+        persona.complaints.add(
+            Rule::RouteIgnored,
+            format!("{code} without our Record-Route"),
+        );
+    }
+    call.state().dialog.learn(response, own);
+}
+
 async fn provisional(call: &Call, code: u16, response: &Message) {
     if response.to_tag().is_some() {
-        call.state().dialog.learn(response);
+        learn(call, response);
     }
     if let Some(text) = response.sdp() {
         take_answer(call, text);
@@ -255,7 +269,7 @@ async fn acknowledge_again(call: &Call, mut transaction: Transaction, number: u3
             continue;
         }
         let mut other = dialog;
-        other.learn(&response);
+        other.learn(&response, call.0.persona.record_route.as_deref());
         send_ack(call, other.ack(number)).await;
         send_and_forget(call, other.request("BYE")).await;
     }

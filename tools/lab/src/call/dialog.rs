@@ -57,16 +57,15 @@ impl Dialog {
         }
     }
 
-    /// Takes over what a response to our INVITE says of the far end (RFC 3261 §12.1.2).
-    pub fn learn(&mut self, response: &Message) {
+    /// Takes over what a response to our INVITE says of the far end (RFC 3261 §12.1.2). `own` is the route that the proxy
+    /// before us wrote: what it sends on has that route no more, and proxy and user agent are one here.
+    pub fn learn(&mut self, response: &Message, own: Option<&str>) {
         self.remote_tag = response.to_tag().map(str::to_owned);
         if let Some(target) = contact(response) {
             self.target = target;
         }
-        // The far side repeats our own proxy's Record-Route; a request of ours has left that proxy already.
         self.routes = owned(&response.values("Record-Route"));
-        self.routes
-            .retain(|route| !route.contains("pstnhub.microsoft.com"));
+        self.routes.retain(|route| Some(route.as_str()) != own);
         self.routes.reverse();
     }
 
@@ -161,10 +160,13 @@ mod tests {
     fn the_callers_route_set_is_reversed_and_leads() {
         let mut dialog = Dialog::calling("sip:+1@sbc", "<sip:a@b>", "<sip:+1@sbc>");
         let _ = dialog.request("INVITE");
-        dialog.learn(&response(
-            "SIP/2.0 200 OK\nTo: <sip:+1@sbc>;tag=x\nCSeq: 1 INVITE\nContact: <sip:sbc:5061>\n\
-             Record-Route: <sip:near;lr>, <sip:far;lr>\n\n",
-        ));
+        dialog.learn(
+            &response(
+                "SIP/2.0 200 OK\nTo: <sip:+1@sbc>;tag=x\nCSeq: 1 INVITE\nContact: <sip:sbc:5061>\n\
+             Record-Route: <sip:own;lr>, <sip:near;lr>, <sip:far;lr>\n\n",
+            ),
+            Some("<sip:own;lr>"),
+        );
         assert_eq!(dialog.next_hop(), "sip:far;lr");
         let bye = dialog.request("BYE");
         assert_eq!((bye.uri(), bye.cseq()), ("sip:sbc:5061", Some((2, "BYE"))));

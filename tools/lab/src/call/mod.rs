@@ -275,7 +275,10 @@ impl Call {
         match reached {
             Some(Phase::Over(ending)) => Err(ending),
             Some(_) => Ok(()),
-            None => Err(Ending::NoAnswer(format!("not up in {within:?}"))),
+            None => Err(Ending::NoAnswer(format!(
+                "{:?} after {within:?}",
+                self.phase()
+            ))),
         }
     }
 

@@ -209,15 +209,16 @@ impl TlsDialler {
         let address = known.ok_or_else(|| io::Error::other(format!("no such host: {host}")))?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let source = self.sources[turn % self.sources.len()];
-        let mut open = self.open.lock().await;
         let key = (host.to_ascii_lowercase(), source);
-        if let Some(flow) = open.get(&key).filter(|flow| flow.is_open()) {
-            return Ok(flow.clone());
+        let known = self.open.lock().await.get(&key).cloned();
+        if let Some(flow) = known.filter(Flow::is_open) {
+            return Ok(flow);
         }
+        // Handshakes run beside each other; of two to one host the later serves on.
         let from = SocketAddr::new(source, 0);
         let flow =
             flow::connect_tls(from, address, host, &self.client, self.endpoint.clone()).await?;
-        open.insert(key, flow.clone());
+        self.open.lock().await.insert(key, flow.clone());
         Ok(flow)
     }
 }

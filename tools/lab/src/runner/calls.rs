@@ -145,7 +145,10 @@ async fn place(lab: &Lab, plan: Planned, number: usize) -> Outcome {
             end(&parties, &mut outcome).await;
         }
     }
-    if !outcome.faults.is_empty() {
+    if outcome.faults.is_empty() {
+        let set_up = outcome.set_up.unwrap_or_default();
+        eprintln!("GOOD  {}: up in {set_up:.0?}", outcome.name);
+    } else {
         eprintln!("FAULT {}: {}", outcome.name, outcome.faults.join("; "));
     }
     outcome
@@ -394,7 +397,7 @@ async fn end(parties: &Parties, outcome: &mut Outcome) {
     for leg in &parties.all {
         let report = leg.report();
         outcome.rtp[0] += report.sent;
-        outcome.rtp[1] += report.heard.packets;
+        outcome.rtp[1] += report.heard.packets - report.heard.foreign;
         outcome.rtp[2] += report.heard.lost;
         let is_pstn = leg.id() == parties.pstn.id();
         if report.heard.foreign > 0 && !(is_pstn && parties.tones == Tones::Allowed) {

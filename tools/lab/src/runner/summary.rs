@@ -54,7 +54,7 @@ pub struct Summary {
     pub refused: u64,
     /// RTP packets that the peers sent.
     pub rtp_sent: u64,
-    /// RTP packets that they received.
+    /// Those that they received; what the box says of itself, as ringback, is not counted.
     pub rtp_received: u64,
     /// Packets missing in the sequences received.
     pub rtp_lost: u64,
