@@ -1,8 +1,8 @@
 //! Certificates for a run, made at its start: one authority plays Microsoft's, one the public web's, one nobody trusts.
 //!
-//! Every certificate hangs under an intermediate, so that a side which forgets to send its chain fails (SIG-06). Keys are
-//! RSA 2048 (SIG-05), made by OpenSSL because `rcgen` over `ring` cannot. Leaf certificates hold serverAuth alone unless
-//! asked otherwise (SIG-08).
+//! Every certificate hangs under an intermediate, so that a side which forgets to send its chain fails (SIG-06). Keys of
+//! peers are RSA 2048 (SIG-05), made by OpenSSL because `rcgen` over `ring` cannot; those of authorities are of the quick
+//! kind. Leaf certificates hold serverAuth alone unless asked otherwise (SIG-08).
 //!
 //! Not here: TLS itself (`tls.rs`).
 
@@ -70,13 +70,13 @@ impl Authority {
     /// # Errors
     /// Where a key or certificate cannot be made.
     pub fn new(name: &str) -> io::Result<Self> {
-        let root_key = rsa_key()?;
+        let root_key = authority_key()?;
         let root_params = authority_params(&format!("{name} Root"))?;
         let root = root_params
             .self_signed(&root_key)
             .map_err(io::Error::other)?;
         let root_issuer = Issuer::new(root_params, root_key);
-        let key = rsa_key()?;
+        let key = authority_key()?;
         let params = authority_params(&format!("{name} Issuing"))?;
         let intermediate = params
             .signed_by(&key, &root_issuer)
@@ -177,6 +177,10 @@ fn serial() -> SerialNumber {
     let mut bytes = random::bytes::<16>();
     bytes[0] &= 0x7f;
     SerialNumber::from_slice(&bytes)
+}
+
+fn authority_key() -> io::Result<KeyPair> {
+    KeyPair::generate().map_err(io::Error::other)
 }
 
 fn rsa_key() -> io::Result<KeyPair> {

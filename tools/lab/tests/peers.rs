@@ -334,7 +334,7 @@ async fn two_carriers_call_each_other_over_udp_and_tcp() {
         };
         let call = one.call(delayed).await.expect("ports");
         call.up(SOON).await.expect("answered");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(800)).await;
         assert!(call.report().sent > 5, "the answer went with the ACK");
         call.hang_up().await;
         let call = one

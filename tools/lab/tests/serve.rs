@@ -1,0 +1,103 @@
+//! `lab --serve --json`, as a stranger to this code would use it: the line, the addresses that are written down, the end.
+//!
+//! Not here: the calls of `lab --once` (`box.rs`).
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lab::call::Ending;
+use lab::carrier::{self, Carrier};
+use lab::sip::Protocol;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::Value;
+
+const SOON: Duration = Duration::from_secs(10);
+
+struct Served {
+    child: Child,
+    ready: Value,
+}
+
+fn serve() -> Served {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["--serve", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the lab starts");
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    output.read_line(&mut line).expect("a line");
+    let ready = serde_json::from_str(&line).expect("of JSON");
+    Served { child, ready }
+}
+
+impl Served {
+    fn address(&self, transport: &str) -> SocketAddr {
+        let text = self.ready["sip"][transport].as_str().expect("an address");
+        text.parse().expect("well formed")
+    }
+
+    fn pid(&self, name: &str) -> Pid {
+        let number = self.ready["pids"][name].as_i64().expect("a number");
+        i32::try_from(number)
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process")
+    }
+}
+
+async fn carrier_at(address: &str, to: SocketAddr, protocol: Protocol) -> Carrier {
+    let own = SocketAddr::new(address.parse().expect("an address"), 0);
+    let mut settings = carrier::Settings::usual(address, own, to);
+    settings.protocol = protocol;
+    Carrier::start(settings).await.expect("ports")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_probe_is_served_a_stranger_is_not_and_nothing_survives_the_end() {
+    let mut served = serve();
+    assert_eq!(served.ready["ready"], true);
+    for (transport, protocol) in [("udp", Protocol::Udp), ("tcp", Protocol::Tcp)] {
+        let probe = carrier_at("127.0.0.9", served.address(transport), protocol).await;
+        let call = probe
+            .call(carrier::Outgoing::new("+13125550100", "+12025550142"))
+            .await
+            .expect("ports");
+        call.up(SOON).await.expect("answered");
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let heard = call.report().heard;
+        assert!(
+            heard.speech > 40 && heard.lost == 0 && heard.foreign == 0,
+            "{transport}: {heard:?}"
+        );
+        call.hang_up().await;
+        assert_eq!(probe.complaints().all(), []);
+    }
+    let stranger = carrier_at("127.0.0.10", served.address("udp"), Protocol::Udp).await;
+    let call = stranger
+        .call(carrier::Outgoing::new("+13125550100", "+12025550142"))
+        .await
+        .expect("ports");
+    let ending = call.over(Duration::from_secs(2)).await;
+    assert!(
+        matches!(ending, None | Some(Ending::Refused { .. })),
+        "{ending:?}"
+    );
+
+    let processes = [served.pid("control"), served.pid("media")];
+    let own = i32::try_from(served.child.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a process");
+    kill_process(own, Signal::TERM).expect("it lives");
+    assert!(served.child.wait().expect("it ends").success());
+    let until = Instant::now() + Duration::from_secs(3);
+    for process in processes {
+        while test_kill_process(process).is_ok() {
+            assert!(Instant::now() < until, "{process:?} lives on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
