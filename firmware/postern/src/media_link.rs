@@ -175,7 +175,13 @@ impl Conversation {
             let mut guard = ready!(self.stream.poll_read_ready(context))?;
             match guard.try_io(|stream| stream.get_ref().read(buffer)) {
                 Ok(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                Ok(Ok(count)) => self.decoder.push(&buffer[..count]),
+                Ok(Ok(count)) => {
+                    // Fewer than there was room for: there is no more now, and what comes will say so.
+                    if count < buffer.len() {
+                        guard.clear_ready();
+                    }
+                    self.decoder.push(&buffer[..count]);
+                }
                 Ok(Err(error)) => return Poll::Ready(Err(error)),
                 Err(_would_block) => {}
             }

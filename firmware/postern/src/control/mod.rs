@@ -10,14 +10,15 @@
 //!
 //! Not here: any decision about a call.
 
+mod alarm;
 mod door;
 mod questions;
 mod tell;
 
 use std::error::Error;
+use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -42,6 +43,7 @@ use crate::strangers;
 use crate::supervise;
 use crate::tls::Store;
 
+use alarm::Alarm;
 use door::Question;
 
 /// Answers of the resolver taken in one turn.
@@ -52,8 +54,6 @@ const QUESTIONS: usize = 16;
 const JOURNAL_GROWTH: u64 = 16 * 1024 * 1024;
 /// From the signal to the end: what is on its way may still leave.
 const ENDING_TIME: Duration = Duration::from_millis(300);
-/// Nothing is due: look again then.
-const FAR: Duration = Duration::from_secs(3600);
 
 /// Runs control until it is told to end.
 ///
@@ -149,32 +149,22 @@ impl Control {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut reload = signal(SignalKind::hangup())?;
-        let mut timer = pin!(sleep_until(Instant::now()));
-        let mut armed = None;
+        let mut alarm = Alarm::new();
         let mut ending = None;
         let mut events = Vec::new();
         let mut news = Vec::new();
         let mut answers = Vec::new();
         tracing::info!("control is ready");
         loop {
-            let due = self.core.deadline();
-            if armed != Some(due) {
-                timer
-                    .as_mut()
-                    .reset(due.map_or_else(|| Instant::now() + FAR, clock::to_tokio));
-                armed = Some(due);
-            }
+            alarm.set(self.core.deadline());
             // In this order: what comes seldom is never starved by what comes always.
             tokio::select! {
                 biased;
                 _ = terminate.recv(), if ending.is_none() => ending = Some(self.end()),
                 _ = interrupt.recv(), if ending.is_none() => ending = Some(self.end()),
-                () = sleep_until(ending.unwrap_or_else(Instant::now)), if ending.is_some() => return Ok(()),
+                () = reached(ending) => return Ok(()),
                 _ = reload.recv() => self.reload(),
-                () = &mut timer => {
-                    armed = None;
-                    self.input(Input::Wake);
-                }
+                () = alarm.due() => self.input(Input::Wake),
                 () = self.media.next(&mut news) => for news in news.drain(..) {
                     self.input(match news {
                         News::Up => Input::MediaUp,
@@ -284,6 +274,14 @@ impl Control {
         let answer = questions::answer(self, &question.line);
         // A caller that did not wait does not want it.
         let _ = question.answer.send(answer);
+    }
+}
+
+/// Waits for a moment, where there is one to wait for.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 
