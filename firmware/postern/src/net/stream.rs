@@ -97,6 +97,11 @@ impl Stream {
         let mut framer = StreamFramer::new();
         let mut writing = Bytes::new();
         let mut timer = pin!(sleep_until(now));
+        // What came together with the end of the handshake is inside TLS already, and no socket will tell of it.
+        if let Err(end) = self.read_in(&mut framer, &mut times).await {
+            self.io.farewell();
+            return end;
+        }
         let end = loop {
             match self.write_out(&mut writing, &mut times) {
                 Ok(()) => {}
