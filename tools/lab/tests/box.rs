@@ -269,7 +269,7 @@ async fn a_promise_of_early_media_without_any_is_ringing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forks_digits_and_a_call_in_the_place_of_another() {
+async fn forks_and_digits() {
     let lab = start().await;
     // INV-16: three clients ring, the third answers.
     lab.teams.on(USER, Script::forks());
@@ -280,32 +280,7 @@ async fn forks_digits_and_a_call_in_the_place_of_another() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(teams.report().heard.digits, "12#");
     assert_eq!(call.report().heard.digits, "*9");
-    // REF-06: INVITE with Replaces takes the first leg's place, and the telephone network hears on.
-    let taking = teams::Outgoing::new("contoso", USER, OUTSIDE).replacing(&teams);
-    let taken = lab.teams.call(taking).await.expect("ports");
-    taken.up(SOON).await.expect("taken over");
-    assert!(
-        matches!(teams.over(SOON).await, Some(Ending::HungUpThere(_))),
-        "{:?}",
-        teams.phase()
-    );
-    let before = call.report().heard.speech;
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    assert!(
-        call.report().heard.speech > before + 20,
-        "{:?}",
-        call.report().heard
-    );
-    assert!(
-        taken.report().heard.speech > 20,
-        "{:?}",
-        taken.report().heard
-    );
-    taken.hang_up().await;
-    assert!(matches!(
-        call.over(SOON).await,
-        Some(Ending::HungUpThere(_))
-    ));
+    call.hang_up().await;
     end_clean(lab).await;
 }
 
