@@ -15,7 +15,7 @@ use lab::runner::appliance::kill;
 use lab::runner::summary::Summary;
 use lab::runner::{Lab, Options, calls};
 use lab::sip::message::Message;
-use lab::teams::{self, Fault};
+use lab::teams::Fault;
 
 const SOON: Duration = Duration::from_secs(10);
 const USER: &str = "+12025550142";
