@@ -5,6 +5,7 @@
 
 mod rig;
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -402,6 +403,51 @@ fn a_thousand_idle_tls_connections_do_not_keep_a_trunk_out() {
             begun.elapsed()
         );
         drop((held, stream));
+    });
+}
+
+/// Shakes hands in TLS 1.3 and sends a message in the very segment that ends the handshake.
+fn speak_with_the_last_word(
+    address: SocketAddr,
+    config: Arc<rustls::ClientConfig>,
+) -> std::io::Result<std::net::TcpStream> {
+    let name = rustls::pki_types::ServerName::try_from(TENANT).expect("a name");
+    let mut tls = rustls::ClientConnection::new(config, name).map_err(std::io::Error::other)?;
+    let mut socket = std::net::TcpStream::connect(address)?;
+    while tls.is_handshaking() {
+        while tls.wants_write() {
+            tls.write_tls(&mut socket)?;
+        }
+        tls.read_tls(&mut socket)?;
+        tls.process_new_packets().map_err(std::io::Error::other)?;
+    }
+    tls.writer().write_all(rig::OPTIONS.as_bytes())?;
+    let mut segment = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut segment)?;
+    }
+    socket.write_all(&segment)?;
+    Ok(socket)
+}
+
+#[test]
+fn what_comes_with_the_end_of_a_handshake_is_heard() {
+    rig::run(async |bench| {
+        let leaf = bench.pki.leaf(&[TENANT], Kind::BothUsages);
+        let store = Arc::new(rig::store(&bench.pki, None, &leaf, &leaf));
+        let listener = rig::listener(
+            Transport::Tls,
+            Some(rig::teams_side(&store, ClientAuth::None)),
+        );
+        let address = listener.address;
+        let mut network = bench.network(Limits::default());
+        network.apply(rig::plan(vec![listener], store));
+        let config = rig::client_config(&bench.pki, None, &TLS13);
+        let speaking = bench
+            .aside
+            .spawn_blocking(move || speak_with_the_last_word(address, config));
+        network.message().await;
+        speaking.await.expect("no panic").expect("connected");
     });
 }
 
