@@ -1,6 +1,6 @@
 //! Doors for fuzzing: bytes of anybody into the decoders.
 //!
-//! Ordinary functions that never panic; `tests/regressions.rs` replays the corpus through them.
+//! Ordinary functions that never panic; `tests/hostile.rs` replays the corpus through them.
 //!
 //! Not here: the fuzzer.
 

@@ -1,6 +1,6 @@
 //! Frames of garbage: refused, never believed, never kept without bound.
 //!
-//! The corpus under `regressions/` is replayed as it stands; mutations of good frames are made from a seed.
+//! The corpus under `tests/regressions/{command,event}` is replayed as it stands; mutations of good frames are made from a seed.
 //!
 //! Not here: what the process does with a peer that sends garbage (it hangs up).
 
@@ -11,7 +11,7 @@ use media_api::{Command, Decoder, Event, FrameError, StreamId, encode, fuzz};
 
 #[test]
 fn old_crashes_stay_fixed() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/regressions");
     let doors: [fn(&[u8]); 2] = [fuzz::fuzz_command, fuzz::fuzz_event];
     for (name, door) in ["command", "event"].into_iter().zip(doors) {
         let mut seen = 0;
@@ -73,7 +73,7 @@ fn mutated_frames_never_panic() {
         seed ^= seed << 17;
         seed as usize
     };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/regressions");
     for name in ["command", "event"] {
         for entry in fs::read_dir(folder.join(name)).expect("the corpus is there") {
             let good = fs::read(entry.expect("an entry").path()).expect("a readable file");
