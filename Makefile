@@ -14,6 +14,8 @@ FUZZ_SECONDS ?= 20
 BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev
 # The real peers that the tests call and the benches compare with.
 PEER_PACKAGES := sip-tester baresip-core kamailio kamailio-tls-modules
+# What counts instructions and allocations.
+BENCH_PACKAGES := valgrind
 NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
 
 .PHONY: help run test test-fast test-slow lint bench check fuzz clean build-needs test-needs
@@ -77,6 +79,7 @@ check: build-needs ## the quick look before a commit: rustfmt, clippy, arrows, t
 	@cargo test --quiet -p tests --test arrows --test tidy
 
 bench: test-needs ## measure (BENCH=sip); one JSON line a case on standard output
+	@.ci/need apt $(BENCH_PACKAGES)
 	@cargo build --quiet --release --workspace --bin postern --bin bench 1>&2
 	@exec $(OUT)/release/bench $(BENCH)
 

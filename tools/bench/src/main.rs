@@ -1,36 +1,32 @@
-//! Measures Postern beside its peers: `bench sip` prints one JSON line a case on standard output.
+//! `bench`: measures, beside a peer where there is one, and prints one JSON line a case on standard output.
 //!
-//! Every line has `bench, case, value, unit`, and where a peer ran in the same run `peer, peer_value, ratio` (ours by the peer's: lower is
-//! better). Values are medians; pairs are interleaved, so that both see the same machine. What cannot be measured is said on standard error and
-//! makes the exit status 1; nothing is ever made up.
+//! `bench sip` runs all its cases, `bench sip CASE…` some. `bench work NAME COUNT` does one piece of work COUNT times and says
+//! nothing: it is what valgrind looks at. What a person may want to know meanwhile goes to standard error.
 //!
-//! Not here: anything that passes or fails by time (tests never do).
+//! Every figure with a peer is taken in the same run, turn by turn, so that neighbours on the machine disturb both alike.
+//!
+//! Not here: verdicts. A bench says what is; who wants it smaller holds it to a bound.
 #![forbid(unsafe_code)]
 
-mod b2bua;
-mod message;
+mod line;
+mod place;
 mod process;
-mod report;
+mod sip;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let asked = std::env::args().nth(1).unwrap_or_else(|| "sip".to_owned());
-    let done = match asked.as_str() {
-        "sip" => message::measure().and_then(|()| b2bua::measure()),
-        // For callgrind: the given number of parses and nothing else.
-        "parse-once" => message::parse_often(1_000),
-        "parse-twice" => message::parse_often(2_000),
-        _ => {
-            eprintln!("usage: bench sip");
-            return ExitCode::from(2);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["sip", cases @ ..] if cases.iter().all(|case| sip::CASES.contains(case)) => {
+            sip::run(cases);
+            ExitCode::SUCCESS
         }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::FAILURE
+        ["work", name, count] if sip::message::work(name, count) => ExitCode::SUCCESS,
+        _ => {
+            eprintln!("usage: bench sip [{}]", sip::CASES.join("|"));
+            ExitCode::from(2)
         }
     }
 }

@@ -1,76 +1,190 @@
-//! Processes that a bench starts and always ends, and the processor time that they have used.
+//! Processes that a bench starts: ended with their value, with what they and their children cost, from `/proc`.
 //!
-//! Time is user and system together, of the process and all its threads, from `/proc`.
+//! The cost of a tree of processes is that of those alive; the benches start none that come and go while they are measured.
+//!
+//! Not here: what they are told.
 
-use std::error::Error;
-use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-/// A process that ends with the value.
-pub(crate) struct Started(Child);
+use rustix::process::{Pid, Signal, kill_process};
 
-impl Started {
-    pub(crate) fn new(command: &mut Command) -> Result<Self, Box<dyn Error>> {
+/// Between two looks.
+pub(crate) const GLANCE: Duration = Duration::from_millis(20);
+/// From SIGTERM to SIGKILL.
+const END: Duration = Duration::from_secs(10);
+
+/// A running program, its output in a file.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    name: String,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` in `folder`; `name` tells its log from others there.
+    pub(crate) fn start(name: &str, folder: &Path, command: &mut Command) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        let file = File::create(&log).expect("a log");
         let child = command
+            .current_dir(folder)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Ok(Self(
-            child.map_err(|error| format!("{command:?}: {error}"))?,
-        ))
+            .stdout(file.try_clone().expect("a second handle"))
+            .stderr(file)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        Self {
+            child,
+            name: name.to_owned(),
+            log,
+        }
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Wait for its end; whether it was content.
-    pub(crate) fn wait(&mut self) -> Result<bool, Box<dyn Error>> {
-        Ok(self.0.wait()?.success())
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        // The whole group of a supervisor ends by its own signal handling; a kill of the supervisor ends its children, too.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        for _ in 0..100 {
-            if !matches!(self.0.try_wait(), Ok(None)) {
-                return;
+    /// Waits until `ready` says so.
+    pub(crate) fn await_ready(&mut self, patience: Duration, mut ready: impl FnMut() -> bool) {
+        let until = Instant::now() + patience;
+        while !ready() {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                panic!("{} ended, {status}:\n{}", self.name, self.log_end());
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Microseconds of processor time that a process has used.
-pub(crate) fn used(pid: u32) -> Result<f64, Box<dyn Error>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name may hold anything, but for a closing bracket at its end.
-    let rest = stat.rsplit(')').next().ok_or("an odd stat")?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let (user, system): (f64, f64) = (fields[11].parse()?, fields[12].parse()?);
-    // A clock tick of Linux is 10 ms wherever this runs.
-    Ok((user + system) * 10_000.0)
-}
-
-/// A process and all that it has started.
-pub(crate) fn family(pid: u32) -> Vec<u32> {
-    let mut all = vec![pid];
-    let mut at = 0;
-    while at < all.len() {
-        let children = format!("/proc/{0}/task/{0}/children", all[at]);
-        if let Ok(text) = fs::read_to_string(Path::new(&children)) {
-            all.extend(
-                text.split_whitespace()
-                    .filter_map(|child| child.parse::<u32>().ok()),
+            assert!(
+                Instant::now() < until,
+                "{} is not ready:\n{}",
+                self.name,
+                self.log_end()
             );
+            thread::sleep(GLANCE);
         }
-        at += 1;
     }
-    all
+
+    /// Waits until it ends by itself.
+    pub(crate) fn await_end(&mut self, patience: Duration) -> ExitStatus {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            assert!(Instant::now() < until, "{} does not end", self.name);
+            thread::sleep(GLANCE);
+        }
+    }
+
+    /// The last lines of what it said.
+    pub(crate) fn log_end(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&log).into_owned();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// CPU spent so far, user and system, by it and all below it.
+    pub(crate) fn cpu(&self) -> Duration {
+        family(self.id()).into_iter().map(cpu).sum()
+    }
+
+    /// Memory it and all below it hold, what is shared counted once, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        family(self.id()).into_iter().map(memory).sum()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // Gone already: then there is nothing to end.
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let until = Instant::now() + END;
+            while matches!(self.child.try_wait(), Ok(None)) {
+                if Instant::now() > until {
+                    let _ = self.child.kill();
+                    let _ = self.child.wait();
+                    return;
+                }
+                thread::sleep(GLANCE);
+            }
+        }
+    }
+}
+
+/// A process and all that descend from it.
+fn family(root: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|process: u32| Some((process, fields(process)?.get(1)?.parse().ok()?)))
+        .collect();
+    let mut family = vec![root];
+    let mut next = 0;
+    while next < family.len() {
+        let parent = family[next];
+        family.extend(
+            parents
+                .iter()
+                .filter(|(_, of)| *of == parent)
+                .map(|(child, _)| *child),
+        );
+        next += 1;
+    }
+    family
+}
+
+/// The fields of `/proc/N/stat` from the third, the state, on: the second, a name, may hold anything.
+fn fields(process: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    Some(rest.split_whitespace().map(str::to_owned).collect())
+}
+
+/// The kernel tells programs the time of processes in hundredths of a second, whatever its own clock.
+fn cpu(process: u32) -> Duration {
+    let ticks: u64 = fields(process).map_or(0, |fields| {
+        // utime and stime, fields 14 and 15 of proc(5).
+        fields[11..13]
+            .iter()
+            .filter_map(|ticks| ticks.parse::<u64>().ok())
+            .sum()
+    });
+    Duration::from_millis(ticks * 10)
+}
+
+fn memory(process: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
+    rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:"))
+        .and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok())
+        .map_or(0, |kibibytes| kibibytes * 1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_costs_what_it_burns_and_holds_what_it_has() {
+        let mut burner = Process::start(
+            "burner",
+            &std::env::temp_dir(),
+            Command::new("sh").args(["-c", "while :; do :; done"]),
+        );
+        let id = burner.id();
+        burner.await_ready(Duration::from_secs(60), || {
+            cpu(id) > Duration::from_millis(100)
+        });
+        assert!(burner.cpu() > Duration::from_millis(100));
+        assert!(burner.memory() > 100_000);
+        assert!(
+            family(std::process::id()).contains(&id),
+            "it descends from this"
+        );
+    }
 }
