@@ -8,4 +8,4 @@
 mod ports;
 pub mod sys;
 
-pub use ports::{Ports, Waker};
+pub use ports::{Attention, Ports, Waker};

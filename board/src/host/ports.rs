@@ -34,8 +34,10 @@ const QUEUE: usize = 64 * 1_024;
 /// Datagrams asked for first; a socket mostly has one, and asking costs.
 const FIRST_ASK: usize = 4;
 
-/// What epoll says for the waker.
+/// What epoll says for the waker, and for what somebody else reads.
 const WAKE: u64 = u64::MAX;
+const NOTED: u64 = u64::MAX - 1;
+const QUIET: u64 = u64::MAX - 2;
 
 /// UDP sockets of this machine.
 pub struct Ports {
@@ -48,6 +50,16 @@ pub struct Ports {
     wake: Arc<OwnedFd>,
     ready: Vec<Ready>,
     next: usize,
+    was_noted: bool,
+}
+
+/// What is to be told of a descriptor that only ends waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// Nothing: its owner looks for himself.
+    Quiet,
+    /// That it was readable ([`Ports::was_noted`]).
+    Noted,
 }
 
 struct Socket {
@@ -105,7 +117,39 @@ impl Ports {
             wake: Arc::new(wake),
             ready: Vec::with_capacity(LOOK),
             next: 0,
+            was_noted: false,
         })
+    }
+
+    /// Lets a descriptor end waits while it is readable, until it is closed. Its owner reads it.
+    ///
+    /// # Errors
+    /// What the system says of epoll.
+    pub fn attend(&self, fd: impl AsFd, attention: Attention) -> io::Result<()> {
+        let data = match attention {
+            Attention::Quiet => QUIET,
+            Attention::Noted => NOTED,
+        };
+        epoll::add(
+            &self.epoll,
+            fd,
+            epoll::EventData::new_u64(data),
+            epoll::EventFlags::IN,
+        )?;
+        Ok(())
+    }
+
+    /// Whether anything [`Attention::Noted`] was readable at the last look.
+    #[must_use]
+    pub fn was_noted(&self) -> bool {
+        self.was_noted
+    }
+
+    /// Sends one datagram; false when it is lost.
+    pub fn send(&mut self, port: PortId, to: SocketAddr, bytes: &[u8]) -> bool {
+        self.socket(port)
+            .filter(|socket| socket.state == State::Open)
+            .is_some_and(|socket| send_one(socket, to, bytes).is_ok())
     }
 
     /// What wakes these ports.
@@ -267,6 +311,7 @@ impl hal::Ports for Ports {
     fn wait(&mut self, timeout: Option<Duration>) {
         self.ready.clear();
         self.next = 0;
+        self.was_noted = false;
         let mut events = [const { core::mem::MaybeUninit::<epoll::Event>::uninit() }; LOOK];
         // Rounded up to milliseconds, the grain of epoll_wait: waking too early would be waking twice.
         let timeout = timeout.map(|timeout| {
@@ -285,6 +330,8 @@ impl hal::Ports for Ports {
                 WAKE => {
                     let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
                 }
+                NOTED => self.was_noted = true,
+                QUIET => {}
                 socket => self.ready.push(Ready {
                     socket: socket as u32,
                     allowance: BURST,
@@ -299,10 +346,7 @@ fn send(socket: &Socket, packets: &[Packet], places: &[usize], lost: &mut Marks)
     while let Some((first, others)) = rest.split_first() {
         let packet = &packets[*first];
         let sent = if others.is_empty() {
-            let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
-            rustix::net::sendto(&socket.fd, packet.data(), flags, &packet.remote)
-                .map(|_| 1)
-                .map_err(io::Error::from)
+            send_one(socket, packet.remote, packet.data()).map(|()| 1)
         } else {
             sys::send(
                 socket.fd.as_fd(),
@@ -316,6 +360,12 @@ fn send(socket: &Socket, packets: &[Packet], places: &[usize], lost: &mut Marks)
         }
         rest = &rest[taken.max(1)..];
     }
+}
+
+fn send_one(socket: &Socket, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+    let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+    rustix::net::sendto(&socket.fd, bytes, flags, &to)?;
+    Ok(())
 }
 
 fn bind(local: SocketAddr) -> Result<OwnedFd, Errno> {
