@@ -12,8 +12,8 @@ FUZZ_SECONDS ?= 20
 
 # To build: a C compiler (ring) and OpenSSL's headers (the lab's own TLS, which must not be ours).
 BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev
-# The real peers that the tests call and the benches compare with.
-PEER_PACKAGES := sip-tester baresip-core kamailio kamailio-tls-modules
+# Networks of their own for the tests, and the real peers that tests call and benches compare with.
+PEER_PACKAGES := iproute2 sip-tester baresip-core kamailio kamailio-tls-modules
 # What counts instructions and allocations.
 BENCH_PACKAGES := valgrind
 NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
