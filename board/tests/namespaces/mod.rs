@@ -63,6 +63,15 @@ impl Wire {
         "far"
     }
 
+    /// Whether a program is on the box's interface.
+    pub(crate) fn has_program(&self) -> bool {
+        let output = Command::new("ip")
+            .args(["-n", &self.near_space, "link", "show", "near"])
+            .output()
+            .expect("it ran before");
+        String::from_utf8_lossy(&output.stdout).contains("prog/xdp")
+    }
+
     /// Gives the far end another hardware address, as when a gateway fails over.
     pub(crate) fn replace_far_end(&self, mac: &str) {
         let far = &self.far_space;

@@ -15,7 +15,7 @@ Postern joins Microsoft Teams to SIP trunks.
 
   postern run --config FILE --run DIR          control and media together, each restarted when it dies
   postern control --config FILE --run DIR      SIP and calls; [--journal FILE] remembers them over a restart
-  postern media --run DIR                      the audio
+  postern media --run DIR                      the audio; [--config FILE] says how its packets come and go
   postern check FILE                           every fault of a configuration, with its place and cure
   postern explain --config FILE --from TRUNK --to NUMBER [--caller NUMBER] [--json]
                                                which way a call would take, and why
@@ -34,10 +34,7 @@ pub enum Command {
     /// The control process.
     Control(Control),
     /// The media process.
-    Media {
-        /// Where the processes meet.
-        run: PathBuf,
-    },
+    Media(Media),
     /// Check a configuration.
     Check {
         /// The file.
@@ -65,6 +62,15 @@ pub struct Control {
     pub run: PathBuf,
     /// Where calls are remembered; in `run` unless said otherwise.
     pub journal: Option<PathBuf>,
+}
+
+/// What media needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Where the processes meet.
+    pub run: PathBuf,
+    /// The configuration, for its `[media]`; without it packets come and go by sockets.
+    pub config: Option<PathBuf>,
 }
 
 /// A call that might be.
@@ -131,9 +137,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
     let command = match word.as_deref() {
         Some("run") => Command::Run(options.control()?),
         Some("control") => Command::Control(options.control()?),
-        Some("media") => Command::Media {
+        Some("media") => Command::Media(Media {
             run: needed(options.run.take(), "--run DIR")?,
-        },
+            config: options.config.take(),
+        }),
         Some("status") => Command::Status {
             run: needed(options.run.take(), "--run DIR")?,
         },
@@ -217,10 +224,13 @@ mod tests {
             asked("control --run d --config a.toml --journal j"),
             Ok(Command::Control(remembering))
         );
-        assert_eq!(
-            asked("media --run d"),
-            Ok(Command::Media { run: "d".into() })
-        );
+        for (line, config) in [
+            ("media --run d", None),
+            ("media --run d --config a.toml", Some("a.toml".into())),
+        ] {
+            let run = "d".into();
+            assert_eq!(asked(line), Ok(Command::Media(Media { run, config })));
+        }
         assert_eq!(
             asked("check a.toml"),
             Ok(Command::Check {

@@ -59,10 +59,10 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             control::run(&arguments)?;
         }
         Command::Explain(asked) => return explain(&asked),
-        Command::Media { run } => {
+        Command::Media(arguments) => {
             log::start();
             supervise::end_with_supervisor()?;
-            media::run(&run)?;
+            media::run(&arguments)?;
         }
     }
     Ok(ExitCode::SUCCESS)

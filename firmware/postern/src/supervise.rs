@@ -52,14 +52,17 @@ pub fn run(arguments: &cli::Control) -> io::Result<()> {
 
 async fn supervise(arguments: &cli::Control) -> io::Result<()> {
     let run = arguments.run.clone().into_os_string();
-    let mut media = Kept::start("media", vec!["media".into(), "--run".into(), run.clone()])?;
-    let mut line: Vec<OsString> = vec![
-        "control".into(),
-        "--config".into(),
-        arguments.config.clone().into(),
-        "--run".into(),
-        run,
-    ];
+    let line = |name: &str| -> Vec<OsString> {
+        vec![
+            name.into(),
+            "--config".into(),
+            arguments.config.clone().into(),
+            "--run".into(),
+            run.clone(),
+        ]
+    };
+    let mut media = Kept::start("media", line("media"))?;
+    let mut line = line("control");
     if let Some(journal) = &arguments.journal {
         line.extend(["--journal".into(), journal.clone().into()]);
     }

@@ -7,14 +7,17 @@
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use postern::media;
 use postern::run_dir::RunDir;
+use postern::{cli, media};
 
 #[test]
 fn an_idle_worker_uses_no_processor() {
     let folder = std::env::temp_dir().join(format!("postern-media-{}-idle", std::process::id()));
-    let run = folder.clone();
-    std::thread::spawn(move || media::run(&run).expect("it starts and does not end"));
+    let arguments = cli::Media {
+        run: folder.clone(),
+        config: None,
+    };
+    std::thread::spawn(move || media::run(&arguments).expect("it starts and does not end"));
     let started = Instant::now();
     let socket = RunDir::at(&folder).expect("it can be made").media_socket();
     while UnixStream::connect(&socket).is_err() {

@@ -60,6 +60,9 @@ fn media(read: &Read<'_>, report: &mut Report<'_>) {
         };
         report.add(&read.span_in("media", "address"), "media.address", problem);
     }
+    if let Some(problem) = media.packets_problem() {
+        report.add(&read.span_in("media", "packets"), "media.packets", problem);
+    }
     if media.advertised.is_ipv4() != media.address.is_ipv4() {
         let problem = Problem::Conflict {
             what: "the address is IPv4 and the advertised one IPv6, or the other way round",

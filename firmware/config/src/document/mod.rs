@@ -8,6 +8,7 @@ pub mod dial_plan;
 pub mod listener;
 mod names;
 pub mod numbers;
+pub mod packets;
 pub mod route;
 pub mod teams;
 pub mod tenant;
@@ -28,6 +29,7 @@ use crate::values::{HostName, PortRange, UtcOffset};
 pub(crate) use names::{Known, Names};
 
 use listener::Listener;
+use packets::Packets;
 use route::Route;
 use tenant::{Limits, Tenant};
 use trunk::Trunk;
@@ -86,6 +88,8 @@ pub struct Media {
     pub advertised: IpAddr,
     /// Ports for media; each leg of a call takes two.
     pub ports: PortRange,
+    /// How packets come and go.
+    pub packets: Packets,
 }
 
 /// `[dns]`
@@ -227,7 +231,9 @@ fn read(root: &mut Section<'_, '_>) -> (Document, Vec<Vec<Range<usize>>>) {
     });
     let media = root.within("media", |section| {
         let address = section.must("address", IpAddr::from([127, 0, 0, 1])).value;
+        let packets = Packets::read(section);
         Media {
+            packets,
             address,
             advertised: section.or("advertised", address),
             ports: section.or(

@@ -10,14 +10,16 @@
 //! Not here: packets (`pipeline`), system calls (`board`), starting again after a fault (`supervise`).
 
 mod connection;
+mod packets;
 mod server;
 mod worker;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::cli;
 use crate::run_dir::RunDir;
 
 /// Streams held at most, files permitting.
@@ -37,12 +39,13 @@ pub fn counters_file(run: &RunDir) -> PathBuf {
 /// # Errors
 /// What keeps it from starting: the socket, the counters' file, epoll. Later faults end the process: whoever supervises it
 /// starts it again.
-pub fn run(run_dir: &Path) -> io::Result<()> {
-    let run = RunDir::at(run_dir)?;
+pub fn run(arguments: &cli::Media) -> io::Result<()> {
+    let run = RunDir::at(&arguments.run)?;
     let capacity = raise_file_limit();
     let socket = run.media_socket();
     let listener = run.listen(&socket)?;
-    let worker = worker::start(&counters_file(&run), capacity as usize)?;
+    let frames = arguments.config.as_deref().and_then(packets::frames);
+    let worker = worker::start(frames, &counters_file(&run), capacity as usize)?;
     run.announce("media")?;
     tracing::info!(socket = %socket.display(), capacity, "media is ready");
     server::serve(listener, worker, capacity)

@@ -14,10 +14,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use std::thread;
 
 use board::clock::SystemClock;
-use board::host::{Ports, Waker};
+use board::host::Waker;
 use board::shm::SharedWords;
+use board::{host, linux};
 use embassy_time::{Duration, Instant};
-use hal::Clock;
+use hal::{Clock, Ports};
 use measure::MediaCounter;
 use media_api::shared::{Counters, WORDS};
 use media_api::{Command, Event};
@@ -78,9 +79,30 @@ pub(super) struct Handle {
 ///
 /// # Errors
 /// Where ports or counters cannot be had.
-pub(super) fn start(counters: &Path, capacity: usize) -> io::Result<Handle> {
-    let ports = Ports::new()?;
-    let waker = ports.waker();
+pub(super) fn start(
+    frames: Option<linux::Ports>,
+    counters: &Path,
+    capacity: usize,
+) -> io::Result<Handle> {
+    match frames {
+        Some(ports) => {
+            let waker = ports.waker();
+            start_on(ports, waker, counters, capacity)
+        }
+        None => {
+            let ports = host::Ports::new()?;
+            let waker = ports.waker();
+            start_on(ports, waker, counters, capacity)
+        }
+    }
+}
+
+fn start_on(
+    ports: impl Ports + Send + 'static,
+    waker: Waker,
+    counters: &Path,
+    capacity: usize,
+) -> io::Result<Handle> {
     let words = SharedWords::create(counters, WORDS)?;
     let mut seed = [0; 32];
     SystemRandom::new()
@@ -131,8 +153,8 @@ impl Drop for EndWithThread {
     }
 }
 
-struct Thread {
-    worker: Worker<Ports, SystemClock>,
+struct Thread<P> {
+    worker: Worker<P, SystemClock>,
     orders: Receiver<Order>,
     tidings: SyncSender<Tiding>,
     bell: Arc<OwnedFd>,
@@ -160,7 +182,7 @@ enum Orders {
     Ended,
 }
 
-impl Thread {
+impl<P: Ports> Thread<P> {
     fn run(mut self, words: &SharedWords) {
         let started = SystemClock.wall().seconds;
         let Ok(page) = Counters::create(words, std::process::id(), started) else {
