@@ -213,24 +213,29 @@ impl Network {
     }
 
     fn drain_outdated(&mut self) {
-        let current: Vec<_> = self.listeners.iter().filter_map(Listening::tls).collect();
         for opened in self.flows.values() {
-            let in_force = match &opened.made {
-                Made::Plain => true,
-                Made::Server(config) => current.iter().any(|current| Arc::ptr_eq(current, config)),
-                Made::Client(config) => opened
-                    .target
-                    .as_ref()
-                    .and_then(|target| target.tls.as_ref())
-                    .and_then(|tls| self.store.client(tls).ok())
-                    .is_some_and(|current| Arc::ptr_eq(&current, config)),
-            };
-            if !in_force {
+            if !self.in_force(&opened.made, opened.target.as_ref()) {
                 opened.outbox.give(Order::Drain);
                 if let Some(target) = &opened.target {
                     self.reuse.remove(target);
                 }
             }
+        }
+    }
+
+    /// Whether a connection would be made with the same identity and trust today.
+    fn in_force(&self, made: &Made, target: Option<&Target>) -> bool {
+        match made {
+            Made::Plain => true,
+            Made::Server(config) => self
+                .listeners
+                .iter()
+                .filter_map(Listening::tls)
+                .any(|current| Arc::ptr_eq(&current, config)),
+            Made::Client(config) => target
+                .and_then(|target| target.tls.as_ref())
+                .and_then(|tls| self.store.client(tls).ok())
+                .is_some_and(|current| Arc::ptr_eq(&current, config)),
         }
     }
 
@@ -430,6 +435,10 @@ impl Network {
     fn take(&mut self, report: Report, batch: &mut Vec<Event>) {
         match report {
             Report::Opened { flow, opened } => {
+                // Its handshake may have begun before the identity changed (SIG-09).
+                if !self.in_force(&opened.made, opened.target.as_ref()) {
+                    opened.outbox.give(Order::Drain);
+                }
                 self.flows.insert(flow, opened);
             }
             Report::Message { message, source } => {
