@@ -15,7 +15,7 @@ use lab::runner::appliance::kill;
 use lab::runner::summary::Summary;
 use lab::runner::{Lab, Options, calls};
 use lab::sip::message::Message;
-use lab::teams::Fault;
+use lab::teams::{self, Fault};
 
 const SOON: Duration = Duration::from_secs(10);
 const USER: &str = "+12025550142";
@@ -282,6 +282,39 @@ async fn forks_and_digits() {
     assert_eq!(call.report().heard.digits, "*9");
     call.hang_up().await;
     end_clean(lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_teams_in_the_place_of_another_is_taken() {
+    let lab = start().await;
+    let (call, teams) = call_in(&lab, OUTSIDE, USER).await;
+    // REF-06: INVITE with Replaces takes the first leg's place, and the telephone network hears on.
+    let taking = teams::Outgoing::new("contoso", USER, OUTSIDE).replacing(&teams);
+    let taken = lab.teams.call(taking).await.expect("ports");
+    taken.up(SOON).await.expect("taken over");
+    assert!(
+        matches!(teams.over(SOON).await, Some(Ending::HungUpThere(_))),
+        "{:?}",
+        teams.phase()
+    );
+    hear_each_other(&call, &taken).await;
+    taken.hang_up().await;
+    assert!(matches!(
+        call.over(SOON).await,
+        Some(Ending::HungUpThere(_))
+    ));
+    end_clean(lab).await;
+}
+
+/// Each hears the other's speech from now on.
+async fn hear_each_other(one: &Call, other: &Call) {
+    let ends = [one, other];
+    let before = ends.map(|end| end.report().heard.speech);
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    for (end, before) in ends.into_iter().zip(before) {
+        let heard = end.report().heard;
+        assert!(heard.speech > before + 20, "{heard:?}");
+    }
 }
 
 fn codes(call: &Call) -> Vec<u16> {

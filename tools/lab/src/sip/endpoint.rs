@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -68,6 +68,7 @@ pub struct Endpoint(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     name: String,
+    since: Instant,
     case: Case,
     trace: AtomicBool,
     tables: Mutex<Tables>,
@@ -106,6 +107,7 @@ impl Endpoint {
         let (strays, receiver) = mpsc::unbounded_channel();
         let shared = Shared {
             name: name.to_owned(),
+            since: Instant::now(),
             case,
             trace: AtomicBool::new(false),
             tables: Mutex::default(),
@@ -145,10 +147,9 @@ impl Endpoint {
         let method = request.method().unwrap_or_default().to_owned();
         let request = self.via(flow, request, &branch);
         let bytes = self.print(flow, &request);
-        flow.send(bytes.clone());
         let (responses, receiver) = mpsc::unbounded_channel();
         let resend = (flow.protocol() == Protocol::Udp)
-            .then(|| resend(flow.clone(), bytes, resend_step(&method)));
+            .then(|| resend(flow.clone(), bytes.clone(), resend_step(&method)));
         let key = (branch.clone(), method);
         let entry = ClientEntry {
             request: request.clone(),
@@ -156,7 +157,9 @@ impl Endpoint {
             responses,
             resend,
         };
+        // Known before it leaves: on another thread the answer may be there at once.
         self.tables().clients.insert(key, entry);
+        flow.send(bytes);
         Transaction {
             endpoint: self.clone(),
             flow: flow.clone(),
@@ -179,7 +182,6 @@ impl Endpoint {
         };
         let code = response.code().unwrap_or_default();
         let bytes = self.print(&to.flow, &response);
-        to.flow.send(bytes.clone());
         let again =
             key.1 == "INVITE" && code >= 200 && (to.flow.protocol() == Protocol::Udp || code < 300);
         let mut tables = self.tables();
@@ -190,8 +192,10 @@ impl Endpoint {
         });
         entry.last = Some((code, bytes.clone()));
         if again {
-            entry.resend = Some(resend(to.flow.clone(), bytes, T2));
+            entry.resend = Some(resend(to.flow.clone(), bytes.clone(), T2));
         }
+        // Under the lock, so that an ACK finds what it is to stop.
+        to.flow.send(bytes);
     }
 
     /// The ACK to a 2xx has come: stop sending it.
@@ -349,7 +353,8 @@ impl Endpoint {
     fn show(&self, way: &str, flow: &Flow, bytes: &[u8]) {
         if self.0.trace.load(Ordering::Relaxed) {
             eprintln!(
-                "--- {} {} {way} {} {}\n{}",
+                "--- {:.3} {} {} {way} {} {}\n{}",
+                self.0.since.elapsed().as_secs_f64(),
                 self.0.name,
                 flow.local(),
                 flow.protocol().name(),
@@ -481,5 +486,38 @@ fn resend(flow: Flow, bytes: Bytes, longest: Duration) -> AbortHandle {
 fn stop(task: &mut Option<AbortHandle>) {
     if let Some(task) = task.take() {
         task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::flow::{connect_tcp, listen_tcp};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn an_answer_is_heard_however_soon_it_comes() {
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (one, _strays) = Endpoint::new("one", Case::Usual);
+        let (other, mut asked) = Endpoint::new("other", Case::Usual);
+        let listening = listen_tcp(here, other.clone()).await.expect("a port");
+        tokio::spawn(async move {
+            while let Some(Stray::Request(request)) = asked.recv().await {
+                let reply = Message::response(&request.message, 200, "OK");
+                other.respond(&request, reply);
+            }
+        });
+        let flow = connect_tcp(here, listening.address(), one.clone())
+            .await
+            .expect("a connection");
+        for number in 0..2_000 {
+            let request = Message::request("OPTIONS", "sip:other")
+                .with("From", "<sip:one>;tag=1")
+                .with("To", "<sip:other>")
+                .with("Call-ID", number.to_string())
+                .with("CSeq", "1 OPTIONS");
+            let mut transaction = one.send(&flow, request);
+            let answer = timeout(T1 * 20, transaction.finish()).await;
+            assert!(matches!(answer, Ok(Ok(_))), "{number}: {answer:?}");
+        }
     }
 }
