@@ -8,7 +8,7 @@
 //! [`quality`]. Which bytes are RTP, RTCP, STUN or DTLS (RFC 7983) is the pipeline's question.
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 #[cfg(test)]

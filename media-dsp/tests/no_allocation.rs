@@ -10,6 +10,7 @@ use media_dsp::codec::{FRAME, Law};
 use media_dsp::quality::{Micros, Reception, Transmission};
 use media_dsp::rtcp::{Builder, Compound, Ntp, translate};
 use media_dsp::rtp::{Header, Packet, PacketMut};
+use media_dsp::srtp::burst::{self, Job};
 use media_dsp::srtp::{Keying, Limits, MasterKey, Receiver, Sender, Suite};
 use media_dsp::stun;
 use media_dsp::tone::{Generator, Region, Tone};
@@ -121,6 +122,29 @@ fn a_packet_costs_no_allocation() {
             );
         });
         assert_eq!(spent, 0, "{suite}");
+
+        let (mut senders, mut receivers) = ([sender], [receiver]);
+        let spent = allocations(|| {
+            for step in 2_000..2_500_u16 {
+                let header = Header {
+                    marker: false,
+                    payload_type: 8,
+                    sequence: step,
+                    timestamp: 0,
+                    ssrc: 1,
+                };
+                let length = header
+                    .emit(&[0xd5; FRAME], &mut buffer)
+                    .expect("there is room");
+                let mut jobs = [Job::new(0, &mut buffer[..], length)];
+                burst::protect(&mut senders[..], &mut jobs);
+                let [Job { outcome, .. }] = jobs;
+                let mut jobs = [Job::new(0, &mut buffer[..], outcome.expect("a new index"))];
+                burst::unprotect(&mut receivers[..], &mut jobs);
+                assert_eq!(jobs[0].outcome, Ok(length));
+            }
+        });
+        assert_eq!(spent, 0, "{suite} in bursts");
     }
 
     let spent = allocations(|| {

@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::cipher::{Transform, transform};
+use super::session::Session;
 use super::{ContextState, Keying, Limits, Rekey, ReplayWindow, RestoreError, SourceState};
 
 /// SRTCP indices have 31 bits, and so many packets a key protects at most (RFC 3711 §9.2).
@@ -33,6 +34,7 @@ pub(super) struct Source {
 pub(super) struct Context {
     pub(super) keying: Keying,
     pub(super) transform: Box<dyn Transform>,
+    pub(super) session: Session,
     pub(super) rtp_packets: u64,
     pub(super) rtcp_packets: u64,
     slots: Box<[Source]>,
@@ -49,6 +51,7 @@ impl Context {
         let slots: Vec<Source> = (0..limits.sources.max(1)).map(|_| vacant.clone()).collect();
         Self {
             transform: transform(&keying.master),
+            session: Session::new(&keying.master),
             keying,
             rtp_packets: 0,
             rtcp_packets: 0,
@@ -94,6 +97,7 @@ impl Context {
             return Rekey::Kept;
         }
         self.transform = transform(&keying.master);
+        self.session = Session::new(&keying.master);
         self.keying = keying;
         self.forget();
         Rekey::Replaced

@@ -10,6 +10,7 @@ use crate::rtp::Header;
 use super::cipher::{ENCRYPTED, Place, RTCP_HEADER, RTCP_INDEX};
 use super::context::{Context, MAX_PACKET, RTP_INDICES};
 use super::sender::rtcp_sender;
+use super::session::Session;
 use super::{
     ContextState, Freshness, Keying, Limits, MkiRule, Rekey, ReplayWindow, RestoreError,
     UnprotectError, guess_index,
@@ -20,6 +21,47 @@ pub struct Receiver {
     context: Context,
     /// Of [`MkiRule::Optional`]: whether the last authentic packet carried an MKI.
     optional_mki: Form,
+    /// A packet is in a burst whose outcome is not known yet.
+    is_busy: bool,
+}
+
+/// A packet whose lengths are right.
+struct Found {
+    header: usize,
+    ssrc: u32,
+    sequence: u16,
+    slot: Option<usize>,
+}
+
+impl Found {
+    fn at(&self, index: u64) -> Place {
+        Place {
+            header: self.header,
+            ssrc: self.ssrc,
+            index,
+        }
+    }
+}
+
+/// What a burst is to do with a packet.
+pub(super) enum Attempt {
+    /// Wait: the outcome of another decides.
+    Busy,
+    /// Unprotect it by itself, there is more than one way.
+    Alone,
+    /// Drop it.
+    Refused(UnprotectError),
+    /// Verify that it is this.
+    Expect(Expected),
+}
+
+/// A packet as it should be, if it is authentic.
+pub(super) struct Expected {
+    pub(super) place: Place,
+    /// Octets before MKI and tag.
+    pub(super) plain: usize,
+    pub(super) mki: usize,
+    pub(super) slot: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +77,7 @@ impl Receiver {
         Self {
             context: Context::new(keying, limits),
             optional_mki: Form::Without,
+            is_busy: false,
         }
     }
 
@@ -51,6 +94,23 @@ impl Receiver {
         packet: &mut [u8],
         mki: usize,
     ) -> Result<usize, UnprotectError> {
+        let found = self.find(packet, mki)?;
+        let window = found.slot.map(|slot| &self.context.source(slot).rtp);
+        for index in candidates(window, found.sequence).into_iter().flatten() {
+            look(window, index)?;
+            let place = found.at(index);
+            if let Some(plain) = self.context.transform.unprotect_rtp(packet, place, mki) {
+                self.context.admit(found.slot, found.ssrc).rtp.commit(index);
+                self.context.rtp_packets += 1;
+                return Ok(plain);
+            }
+        }
+        Err(UnprotectError::Forged)
+    }
+
+    /// Looks at lengths, header and MKI.
+    #[inline]
+    fn find(&self, packet: &[u8], mki: usize) -> Result<Found, UnprotectError> {
         let (Header { ssrc, sequence, .. }, header) =
             Header::read(packet).map_err(|_| UnprotectError::Malformed)?;
         let suite = self.context.keying.master.suite();
@@ -60,22 +120,87 @@ impl Receiver {
         }
         let behind_mki = if suite.is_aead() { 0 } else { tag };
         self.check_mki(packet, mki, behind_mki)?;
-        let slot = self.slot(ssrc)?;
-        let window = slot.map(|slot| &self.context.source(slot).rtp);
-        for index in candidates(window, sequence).into_iter().flatten() {
-            look(window, index)?;
-            let place = Place {
-                header,
-                ssrc,
-                index,
-            };
-            if let Some(plain) = self.context.transform.unprotect_rtp(packet, place, mki) {
-                self.context.admit(slot, ssrc).rtp.commit(index);
-                self.context.rtp_packets += 1;
-                return Ok(plain);
-            }
+        Ok(Found {
+            header,
+            ssrc,
+            sequence,
+            slot: self.slot(ssrc)?,
+        })
+    }
+
+    /// What a burst is to do with this packet. After [`Attempt::Expect`] this receiver is busy until [`Self::accept`] or
+    /// [`Self::reject`].
+    #[inline]
+    pub(super) fn attempt(&mut self, packet: &[u8]) -> Attempt {
+        if self.is_busy {
+            return Attempt::Busy;
         }
-        Err(UnprotectError::Forged)
+        if !self.context.session.is_ready() {
+            return Attempt::Alone;
+        }
+        let (mki, other) = self.forms();
+        match self.expect(packet, mki) {
+            Ok(Some(expected)) => {
+                self.is_busy = true;
+                Attempt::Expect(expected)
+            }
+            // A source not heard before has more than one index to be tried.
+            Ok(None) => Attempt::Alone,
+            Err(_) if other.is_some() => Attempt::Alone,
+            Err(error) => Attempt::Refused(error),
+        }
+    }
+
+    #[inline]
+    fn expect(&self, packet: &[u8], mki: usize) -> Result<Option<Expected>, UnprotectError> {
+        let found = self.find(packet, mki)?;
+        let Some(slot) = found.slot else {
+            return Ok(None);
+        };
+        let window = &self.context.source(slot).rtp;
+        let [Some(index), None] = candidates(Some(window), found.sequence) else {
+            return Ok(None);
+        };
+        look(Some(window), index)?;
+        Ok(Some(Expected {
+            place: found.at(index),
+            plain: packet.len() - self.context.keying.master.suite().rtp_tag_len() - mki,
+            mki,
+            slot,
+        }))
+    }
+
+    /// The tag the packet carries.
+    #[inline]
+    pub(super) fn tag_of<'a>(&self, packet: &'a [u8], plain: usize, mki: usize) -> &'a [u8] {
+        let suite = self.context.keying.master.suite();
+        let at = if suite.is_aead() { plain } else { plain + mki };
+        &packet[at..at + suite.rtp_tag_len()]
+    }
+
+    /// The packet is authentic.
+    #[inline]
+    pub(super) fn accept(&mut self, slot: usize, place: &Place) {
+        self.is_busy = false;
+        self.context
+            .admit(Some(slot), place.ssrc)
+            .rtp
+            .commit(place.index);
+        self.context.rtp_packets += 1;
+    }
+
+    /// The packet is not authentic in the form that was expected.
+    pub(super) fn reject(&mut self, packet: &mut [u8]) -> Result<usize, UnprotectError> {
+        self.is_busy = false;
+        match self.forms() {
+            (_, Some(_)) => self.unprotect_rtp(packet),
+            (_, None) => Err(UnprotectError::Forged),
+        }
+    }
+
+    #[inline]
+    pub(super) fn session(&self) -> &Session {
+        &self.context.session
     }
 
     /// Verifies and decrypts the SRTCP packet where it lies and gives the length of the RTCP packet at its start.
@@ -152,30 +277,29 @@ impl Receiver {
         &mut self,
         mut attempt: impl FnMut(&mut Self, usize) -> Result<usize, UnprotectError>,
     ) -> Result<usize, UnprotectError> {
-        let length = match &self.context.keying.mki {
-            MkiRule::Absent => return attempt(self, 0),
-            MkiRule::Exact(mki) => {
-                let length = mki.as_bytes().len();
-                return attempt(self, length);
-            }
-            MkiRule::AnyValue(length) => {
-                let length = usize::from(*length);
-                return attempt(self, length);
-            }
-            MkiRule::Optional(length) => usize::from(*length),
-        };
-        let usual = self.optional_mki;
-        let bytes = |form| if form == Form::With { length } else { 0 };
-        attempt(self, bytes(usual)).or_else(|first| {
-            let other = if usual == Form::With {
-                Form::Without
-            } else {
-                Form::With
+        let (usual, other) = self.forms();
+        attempt(self, usual).or_else(|first| {
+            let plain = attempt(self, other.ok_or(first)?).map_err(|_| first)?;
+            self.optional_mki = match self.optional_mki {
+                Form::With => Form::Without,
+                Form::Without => Form::With,
             };
-            let plain = attempt(self, bytes(other)).map_err(|_| first)?;
-            self.optional_mki = other;
             Ok(plain)
         })
+    }
+
+    /// The length of the MKI that is expected, and the other that is allowed.
+    #[inline]
+    fn forms(&self) -> (usize, Option<usize>) {
+        match &self.context.keying.mki {
+            MkiRule::Absent => (0, None),
+            MkiRule::Exact(mki) => (mki.as_bytes().len(), None),
+            MkiRule::AnyValue(length) => (usize::from(*length), None),
+            MkiRule::Optional(length) => match self.optional_mki {
+                Form::With => (usize::from(*length), Some(0)),
+                Form::Without => (0, Some(usize::from(*length))),
+            },
+        }
     }
 
     fn check_mki(&self, packet: &[u8], length: usize, behind: usize) -> Result<(), UnprotectError> {

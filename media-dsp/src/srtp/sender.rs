@@ -13,6 +13,8 @@ use crate::rtp::Header;
 
 use super::cipher::{Place, RTCP_HEADER, RTCP_INDEX};
 use super::context::{Context, MAX_PACKET, RTCP_INDICES, RTP_INDICES};
+use super::session::Session;
+use super::simd::Mac;
 use super::{
     ContextState, Freshness, Keying, Limits, MkiRule, ProtectError, Rekey, RestoreError, Suite,
     guess_index,
@@ -37,6 +39,25 @@ impl Sender {
     /// # Errors
     /// [`ProtectError`]; the packet must not be sent then. Buffer and state have not changed.
     pub fn protect_rtp(&mut self, buffer: &mut [u8], length: usize) -> Result<usize, ProtectError> {
+        let (place, slot) = self.plan(buffer, length)?;
+        let protected = self
+            .context
+            .transform
+            .protect_rtp(buffer, length, place, self.mki());
+        self.commit(&place, slot);
+        Ok(protected)
+    }
+
+    /// Finds the index of the RTP packet in `buffer[..length]` and uses it up; the packet must be protected under it.
+    #[inline]
+    pub(super) fn claim(&mut self, buffer: &[u8], length: usize) -> Result<Place, ProtectError> {
+        let (place, slot) = self.plan(buffer, length)?;
+        self.commit(&place, slot);
+        Ok(place)
+    }
+
+    #[inline]
+    fn plan(&self, buffer: &[u8], length: usize) -> Result<(Place, Option<usize>), ProtectError> {
         let plain = packet(buffer, length)?;
         let (Header { ssrc, sequence, .. }, header) =
             Header::read(plain).map_err(|_| ProtectError::Malformed)?;
@@ -59,19 +80,38 @@ impl Sender {
         if window.is_some_and(|window| window.check(index) != Freshness::Fresh) {
             return Err(ProtectError::Reused);
         }
-        let protected = self.context.transform.protect_rtp(
-            buffer,
-            length,
-            Place {
-                header,
-                ssrc,
-                index,
-            },
-            self.mki(),
-        );
-        self.context.admit(slot, ssrc).rtp.commit(index);
+        let place = Place {
+            header,
+            ssrc,
+            index,
+        };
+        Ok((place, slot))
+    }
+
+    #[inline]
+    fn commit(&mut self, place: &Place, slot: Option<usize>) {
+        self.context.admit(slot, place.ssrc).rtp.commit(place.index);
         self.context.rtp_packets += 1;
-        Ok(protected)
+    }
+
+    #[inline]
+    pub(super) fn session(&self) -> &Session {
+        &self.context.session
+    }
+
+    /// Writes tag and MKI behind the ciphertext, where there is room, and gives the new length.
+    #[inline]
+    pub(super) fn append(&self, buffer: &mut [u8], plain: usize, mac: &Mac) -> usize {
+        let (mki, tag) = (self.mki(), &mac[..self.suite().rtp_tag_len()]);
+        let (first, second) = if self.suite().is_aead() {
+            (tag, mki)
+        } else {
+            (mki, tag)
+        };
+        let second_at = plain + first.len();
+        buffer[plain..second_at].copy_from_slice(first);
+        buffer[second_at..second_at + second.len()].copy_from_slice(second);
+        second_at + second.len()
     }
 
     /// Protects the compound RTCP packet in `buffer[..length]` where it lies and gives its new length.
