@@ -14,8 +14,8 @@ FUZZ_SECONDS ?= 20
 BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev
 # Networks of their own for the tests, and the real peers that tests call and benches compare with.
 PEER_PACKAGES := iproute2 sip-tester baresip-core kamailio kamailio-tls-modules
-# What counts instructions and allocations.
-BENCH_PACKAGES := valgrind
+# What counts instructions and allocations, and the libraries that benches compare with (Intel's is for Intel's processors).
+BENCH_PACKAGES := valgrind libsrtp2-dev $(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
 NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
 
 .PHONY: help run test test-fast test-slow lint bench check fuzz clean build-needs test-needs
@@ -24,7 +24,7 @@ NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
 help: ## list the targets
 	@echo "Postern: a session border controller that joins Microsoft Teams to SIP trunks."; echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
-	@echo; echo '  ARGS="--once --json"   for run: what to pass to the lab    BENCH=sip     for bench: which one'
+	@echo; echo '  ARGS="--once --json"   for run: what to pass to the lab    BENCH=sip|crypto  for bench: which'
 	@echo '  TEST=name              for test: only tests so named       FUZZ_SECONDS  for fuzz: per target'
 
 build-needs:

@@ -1,6 +1,6 @@
 //! `bench`: measures, beside a peer where there is one, and prints one JSON line a case on standard output.
 //!
-//! `bench sip` runs all its cases, `bench sip CASE…` some. `bench work NAME COUNT` does one piece of work COUNT times and says
+//! `bench sip` runs all its cases, `bench sip CASE…` some; so does `bench crypto`. `bench work NAME COUNT` does one piece of work COUNT times and says
 //! nothing: it is what valgrind looks at. What a person may want to know meanwhile goes to standard error.
 //!
 //! Every figure with a peer is taken in the same run, turn by turn, so that neighbours on the machine disturb both alike.
@@ -8,6 +8,7 @@
 //! Not here: verdicts. A bench says what is; who wants it smaller holds it to a bound.
 #![forbid(unsafe_code)]
 
+mod crypto;
 mod line;
 mod place;
 mod process;
@@ -23,9 +24,14 @@ fn main() -> ExitCode {
             sip::run(cases);
             ExitCode::SUCCESS
         }
+        ["crypto", cases @ ..] if cases.iter().all(|case| crypto::CASES.contains(case)) => {
+            crypto::run(cases);
+            ExitCode::SUCCESS
+        }
         ["work", name, count] if sip::message::work(name, count) => ExitCode::SUCCESS,
         _ => {
             eprintln!("usage: bench sip [{}]", sip::CASES.join("|"));
+            eprintln!("       bench crypto [{}]", crypto::CASES.join("|"));
             ExitCode::from(2)
         }
     }
