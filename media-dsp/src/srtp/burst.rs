@@ -1,10 +1,8 @@
 //! A burst of packets at once: what one packet waits for, the others use.
 //!
 //! ```text
-//!  counter mode   protect      index and window of each → AES of each → HMAC of all → tags written
-//!                 unprotect    index and window of each → HMAC of all → tags compared → AES of the authentic, windows moved
-//!  GCM            protect      index and window of each → AES and GHASH of each → tags written
-//!                 unprotect    index and window of each → GHASH and AES of each → tags compared → windows moved
+//!  protect     of each: header, index, window, AES (with GCM GHASH, tag, done)  →  HMAC of all  →  of each: tag
+//!  unprotect   of each: header, index, window (with GCM GHASH, AES, tag, done)  →  HMAC of all  →  of each: tag, AES, window
 //! ```
 //!
 //! Packets are told by [`Job`]s, their contexts found through [`Contexts`]; nothing is allocated, nothing copied. The outcome of
@@ -14,13 +12,11 @@
 //!
 //! Not here: SRTCP, of which there is one packet in hundreds; the arithmetic (`session.rs`, `simd`).
 
-use subtle::ConstantTimeEq;
-
 use super::cipher::Place;
 use super::receiver::Attempt;
 use super::session::Session;
 use super::simd::{Mac, Message, SHA_BLOCK};
-use super::{ProtectError, Receiver, Sender, UnprotectError};
+use super::{ProtectError, Receiver, Sender, UnprotectError, tag};
 
 /// Packets that are worked on at once. More in one call are taken in turns of so many.
 pub const MOST: usize = 32;
@@ -154,41 +150,11 @@ pub fn protect<C: Contexts<Sender> + ?Sized>(
         prefetch(contexts, jobs);
         let mut round = Round::new();
         for (at, job) in jobs.iter_mut().enumerate() {
-            let Some(sender) = contexts.context_mut(job.context) else {
-                continue;
-            };
-            if !sender.session().is_ready() {
-                job.outcome = sender.protect_rtp(job.buffer, job.length);
-                continue;
-            }
-            // Nothing can fail from here on: the index is used.
-            match sender.claim(job.buffer, job.length) {
-                Ok(place) => round.push(Planned {
-                    job: at,
-                    place,
-                    plain: job.length,
-                    mki: 0,
-                    slot: 0,
-                }),
-                Err(error) => job.outcome = Err(error),
+            if let Some(sender) = contexts.context_mut(job.context) {
+                protect_one(sender, job, at, &mut round);
             }
         }
-        let mut hashed = Marks(0);
-        for (at, planned) in round.planned[..round.count].iter().enumerate() {
-            let job = &mut jobs[planned.job];
-            let Some(session) = contexts.context(job.context).map(Sender::session) else {
-                continue;
-            };
-            let (header, body) = parts(job.buffer, planned);
-            match session.seal(&planned.place, header, body) {
-                Some(mac) => round.macs[at] = mac,
-                None => {
-                    session.apply(&planned.place, body);
-                    hashed.insert(at);
-                }
-            }
-        }
-        authenticate(contexts, jobs, &mut round, hashed);
+        authenticate(contexts, jobs, &mut round);
         for (planned, mac) in round.planned().iter().zip(&round.macs) {
             let job = &mut jobs[planned.job];
             if let Some(sender) = contexts.context(job.context) {
@@ -196,6 +162,41 @@ pub fn protect<C: Contexts<Sender> + ?Sized>(
             }
         }
     }
+}
+
+/// Does to a packet what it needs no other for.
+#[inline]
+fn protect_one<K>(
+    sender: &mut Sender,
+    job: &mut Job<'_, K, ProtectError>,
+    at: usize,
+    round: &mut Round,
+) {
+    if !sender.session().is_ready() {
+        job.outcome = sender.protect_rtp(job.buffer, job.length);
+        return;
+    }
+    // Nothing can fail once the index is used.
+    let place = match sender.claim(job.buffer, job.length) {
+        Ok(place) => place,
+        Err(error) => {
+            job.outcome = Err(error);
+            return;
+        }
+    };
+    let (header, body) = job.buffer[..job.length].split_at_mut(place.header);
+    if let Some(mac) = sender.session().seal(&place, header, body) {
+        job.outcome = Ok(sender.append(job.buffer, job.length, &mac));
+        return;
+    }
+    sender.session().apply(&place, body);
+    round.push(Planned {
+        job: at,
+        place,
+        plain: job.length,
+        mki: 0,
+        slot: 0,
+    });
 }
 
 /// Unprotects the RTP packets of a burst; outcomes as of [`Receiver::unprotect_rtp`], in the order of the jobs.
@@ -227,49 +228,40 @@ fn unprotect_round<C: Contexts<Receiver> + ?Sized>(
         let Some(receiver) = contexts.context_mut(job.context) else {
             continue;
         };
-        let packet = &job.buffer[..job.length];
+        let packet = &mut job.buffer[..job.length];
         match receiver.attempt(packet) {
             Attempt::Busy => still_waiting |= 1 << at,
-            Attempt::Alone => {
-                job.outcome = receiver.unprotect_rtp(&mut job.buffer[..job.length]);
-            }
+            Attempt::Alone => job.outcome = receiver.unprotect_rtp(packet),
             Attempt::Refused(error) => job.outcome = Err(error),
-            Attempt::Expect(expected) => round.push(Planned {
-                job: at,
-                place: expected.place,
-                plain: expected.plain,
-                mki: expected.mki,
-                slot: expected.slot,
-            }),
+            Attempt::Expect(expected) => {
+                let planned = Planned {
+                    job: at,
+                    place: expected.place,
+                    plain: expected.plain,
+                    mki: expected.mki,
+                    slot: expected.slot,
+                };
+                match open(receiver, packet, &planned) {
+                    Some(outcome) => job.outcome = outcome,
+                    None => {
+                        receiver.wait();
+                        round.push(planned);
+                    }
+                }
+            }
         }
     }
-    let mut hashed = Marks(0);
-    for (at, planned) in round.planned[..round.count].iter().enumerate() {
-        let job = &mut jobs[planned.job];
-        let Some(session) = contexts.context(job.context).map(Receiver::session) else {
-            continue;
-        };
-        let (header, body) = parts(job.buffer, planned);
-        match session.open(&planned.place, header, body) {
-            Some(mac) => round.macs[at] = mac,
-            None => hashed.insert(at),
-        }
-    }
-    authenticate(contexts, jobs, &mut round, hashed);
-    for (at, planned) in round.planned[..round.count].iter().enumerate() {
+    authenticate(contexts, jobs, &mut round);
+    for (planned, mac) in round.planned().iter().zip(&round.macs) {
         let job = &mut jobs[planned.job];
         let Some(receiver) = contexts.context_mut(job.context) else {
             continue;
         };
         let packet = &mut job.buffer[..job.length];
-        let tag = receiver.tag_of(packet, planned.plain, planned.mki);
-        let is_authentic = bool::from(round.macs[at][..tag.len()].ct_eq(tag));
-        // Counter mode decrypts now, GCM has done so; what one does the other does to take it back.
-        if is_authentic == hashed.contains(at) {
-            let (_, body) = parts(packet, planned);
+        let carried = receiver.tag_of(packet, planned.plain, planned.mki);
+        job.outcome = if tag::is_of(mac, carried) {
+            let body = &mut packet[planned.place.header..planned.plain];
             receiver.session().apply(&planned.place, body);
-        }
-        job.outcome = if is_authentic {
             receiver.accept(planned.slot, &planned.place);
             Ok(planned.plain)
         } else {
@@ -279,25 +271,24 @@ fn unprotect_round<C: Contexts<Receiver> + ?Sized>(
     still_waiting
 }
 
-/// What stays in the clear, and what does not.
+/// GCM does not wait for other packets.
 #[inline]
-fn parts<'a>(buffer: &'a mut [u8], planned: &Planned) -> (&'a [u8], &'a mut [u8]) {
-    let (header, body) = buffer[..planned.plain].split_at_mut(planned.place.header);
-    (header, body)
-}
-
-/// Places in a round.
-#[derive(Clone, Copy)]
-struct Marks(u32);
-
-impl Marks {
-    fn insert(&mut self, at: usize) {
-        self.0 |= 1 << at;
+fn open(
+    receiver: &mut Receiver,
+    packet: &mut [u8],
+    planned: &Planned,
+) -> Option<Result<usize, UnprotectError>> {
+    let (header, body) = packet[..planned.plain].split_at_mut(planned.place.header);
+    let mac = receiver.session().open(&planned.place, header, body)?;
+    let carried = receiver.tag_of(packet, planned.plain, planned.mki);
+    if tag::is_of(&mac, carried) {
+        receiver.accept(planned.slot, &planned.place);
+        return Some(Ok(planned.plain));
     }
-
-    fn contains(self, at: usize) -> bool {
-        self.0 >> at & 1 == 1
-    }
+    // What is not authentic has been decrypted too: the same again makes it what it was.
+    let body = &mut packet[planned.place.header..planned.plain];
+    receiver.session().apply(&planned.place, body);
+    Some(receiver.reject(packet))
 }
 
 #[inline]
@@ -313,33 +304,26 @@ where
     }
 }
 
-/// Computes the HMAC of these packets of the round, side by side.
-fn authenticate<C, E, X>(
-    contexts: &X,
-    jobs: &[Job<'_, X::Key, E>],
-    round: &mut Round,
-    hashed: Marks,
-) where
+/// Computes the HMAC of all packets of the round, side by side.
+fn authenticate<C, E, X>(contexts: &X, jobs: &[Job<'_, X::Key, E>], round: &mut Round)
+where
     C: Keyed,
     X: Contexts<C> + ?Sized,
 {
-    if hashed.0 == 0 {
+    if round.count == 0 {
         return;
     }
     let mut tails = [[[0; SHA_BLOCK]; 2]; MOST];
     let mut order = [Ordered::default(); MOST];
-    let mut count = 0;
     for (at, planned) in round.planned().iter().enumerate() {
-        if hashed.contains(at) {
-            let tail = finish(jobs[planned.job].buffer, planned, &mut tails[at]);
-            order[count] = Ordered {
-                head: (planned.plain / SHA_BLOCK) as u16,
-                tail,
-                planned: at as u8,
-            };
-            count += 1;
-        }
+        let tail = finish(jobs[planned.job].buffer, planned, &mut tails[at]);
+        order[at] = Ordered {
+            head: (planned.plain / SHA_BLOCK) as u16,
+            tail,
+            planned: at as u8,
+        };
     }
+    let count = round.count;
     // Who has equally many blocks goes side by side.
     let order = &mut order[..count];
     if !order.is_sorted() {

@@ -29,6 +29,7 @@ mod sender;
 mod session;
 mod simd;
 mod snapshot;
+mod tag;
 mod window;
 
 #[cfg(test)]

@@ -128,10 +128,9 @@ impl Receiver {
         })
     }
 
-    /// What a burst is to do with this packet. After [`Attempt::Expect`] this receiver is busy until [`Self::accept`] or
-    /// [`Self::reject`].
+    /// What a burst is to do with this packet.
     #[inline]
-    pub(super) fn attempt(&mut self, packet: &[u8]) -> Attempt {
+    pub(super) fn attempt(&self, packet: &[u8]) -> Attempt {
         if self.is_busy {
             return Attempt::Busy;
         }
@@ -140,10 +139,7 @@ impl Receiver {
         }
         let (mki, other) = self.forms();
         match self.expect(packet, mki) {
-            Ok(Some(expected)) => {
-                self.is_busy = true;
-                Attempt::Expect(expected)
-            }
+            Ok(Some(expected)) => Attempt::Expect(expected),
             // A source not heard before has more than one index to be tried.
             Ok(None) => Attempt::Alone,
             Err(_) if other.is_some() => Attempt::Alone,
@@ -168,6 +164,12 @@ impl Receiver {
             mki,
             slot,
         }))
+    }
+
+    /// A packet is in a burst, and what comes next waits for [`Self::accept`] or [`Self::reject`].
+    #[inline]
+    pub(super) fn wait(&mut self) {
+        self.is_busy = true;
     }
 
     /// The tag the packet carries.

@@ -17,7 +17,7 @@ use super::session::Session;
 use super::simd::Mac;
 use super::{
     ContextState, Freshness, Keying, Limits, MkiRule, ProtectError, Rekey, RestoreError, Suite,
-    guess_index,
+    guess_index, tag,
 };
 
 /// Protects the packets of one direction.
@@ -102,16 +102,18 @@ impl Sender {
     /// Writes tag and MKI behind the ciphertext, where there is room, and gives the new length.
     #[inline]
     pub(super) fn append(&self, buffer: &mut [u8], plain: usize, mac: &Mac) -> usize {
-        let (mki, tag) = (self.mki(), &mac[..self.suite().rtp_tag_len()]);
-        let (first, second) = if self.suite().is_aead() {
-            (tag, mki)
+        let (mki, length) = (self.mki(), self.suite().rtp_tag_len());
+        let end = plain + mki.len() + length;
+        let (tag_at, mki_at) = if self.suite().is_aead() {
+            (plain, plain + length)
         } else {
-            (mki, tag)
+            (plain + mki.len(), plain)
         };
-        let second_at = plain + first.len();
-        buffer[plain..second_at].copy_from_slice(first);
-        buffer[second_at..second_at + second.len()].copy_from_slice(second);
-        second_at + second.len()
+        tag::write(mac, &mut buffer[tag_at..tag_at + length]);
+        if !mki.is_empty() {
+            buffer[mki_at..mki_at + mki.len()].copy_from_slice(mki);
+        }
+        end
     }
 
     /// Protects the compound RTCP packet in `buffer[..length]` where it lies and gives its new length.

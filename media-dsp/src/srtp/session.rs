@@ -28,19 +28,21 @@ pub(super) enum Session {
 /// AES counter mode and HMAC-SHA1.
 #[repr(C, align(16))]
 pub(super) struct Counter<const K: usize> {
-    engine: Engine,
-    salt: [u8; 14],
+    /// The salt as the IV has it, zeros behind.
+    salt: u128,
     pads: Pads,
+    engine: Engine,
     schedule: Schedule<K>,
 }
 
 /// AES-GCM.
 #[repr(C, align(16))]
 pub(super) struct Galois<const K: usize> {
-    engine: Engine,
-    salt: [u8; 12],
+    /// The salt as the IV has it, zeros behind.
+    salt: u128,
     schedule: Schedule<K>,
     hash: HashKey,
+    engine: Engine,
 }
 
 /// SHA-1's states behind the key under HMAC's pads (RFC 2104 §2).
@@ -144,13 +146,11 @@ impl Session {
 
 impl<const K: usize> Counter<K> {
     fn new(engine: Engine, master: &MasterKey) -> Self {
-        let mut salt = [0; 14];
-        derive(master, Label::RtpSalt, &mut salt);
         let mut key = Zeroizing::new([0; 20]);
         derive(master, Label::RtpAuthentication, key.as_mut_slice());
         Self {
             engine,
-            salt,
+            salt: salt(master),
             pads: Pads {
                 inner: padded(engine, &key, 0x36),
                 outer: padded(engine, &key, 0x5c),
@@ -161,22 +161,17 @@ impl<const K: usize> Counter<K> {
 
     /// RFC 3711 §4.1.1: salt · 2^16 ⊕ SSRC · 2^64 ⊕ index · 2^16, the blocks counted in the last 16 bits.
     #[inline]
-    fn iv(&self, at: &Place) -> [u8; BLOCK] {
-        let mut iv = [0; BLOCK];
-        iv[..14].copy_from_slice(&self.salt);
-        let changes = u128::from(at.ssrc) << 64 | u128::from(at.index) << 16;
-        (u128::from_be_bytes(iv) ^ changes).to_be_bytes()
+    fn iv(&self, at: &Place) -> u128 {
+        self.salt ^ u128::from(at.ssrc) << 64 ^ u128::from(at.index) << 16
     }
 }
 
 impl<const K: usize> Galois<K> {
     fn new(engine: Engine, master: &MasterKey) -> Self {
-        let mut salt = [0; 12];
-        derive(master, Label::RtpSalt, &mut salt);
         let schedule = expanded(engine, master);
         Self {
             engine,
-            salt,
+            salt: salt(master),
             hash: engine.hash_key(&schedule),
             schedule,
         }
@@ -184,12 +179,19 @@ impl<const K: usize> Galois<K> {
 
     /// RFC 7714 §8.1: salt ⊕ (0 | SSRC | roll-over counter | sequence number), the blocks counted in the last 32 bits.
     #[inline]
-    fn iv(&self, at: &Place) -> [u8; BLOCK] {
-        let mut iv = [0; BLOCK];
-        iv[..12].copy_from_slice(&self.salt);
-        let changes = u128::from(at.ssrc) << 80 | u128::from(at.index) << 32;
-        (u128::from_be_bytes(iv) ^ changes).to_be_bytes()
+    fn iv(&self, at: &Place) -> u128 {
+        self.salt ^ u128::from(at.ssrc) << 80 ^ u128::from(at.index) << 32
     }
+}
+
+fn salt(master: &MasterKey) -> u128 {
+    let mut salt = [0; BLOCK];
+    derive(
+        master,
+        Label::RtpSalt,
+        &mut salt[..master.suite().salt_len()],
+    );
+    u128::from_be_bytes(salt)
 }
 
 fn expanded<const K: usize>(engine: Engine, master: &MasterKey) -> Schedule<K> {

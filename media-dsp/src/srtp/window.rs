@@ -2,7 +2,7 @@
 //!
 //! One window for each SSRC and direction, 64 to 32,768 packets wide, over the 48-bit index of SRTP or the 31-bit index
 //! of SRTCP. [`ReplayWindow::check`] only looks; [`ReplayWindow::commit`] moves the window and is called after the tag
-//! has verified, so that a forged packet cannot advance it. The bits are a ring: bit `index mod width` stands for `index`.
+//! has verified, so that a forged packet cannot advance it. The bits are a ring, in which `index` has its place modulo the size.
 //!
 //! Not here: which window belongs to which SSRC (`context.rs`).
 
@@ -64,27 +64,30 @@ pub fn guess_index(highest: u64, sequence: u16) -> u64 {
 #[derive(Debug, Clone)]
 pub struct ReplayWindow {
     highest: Option<u64>,
+    width: u32,
     words: Words,
 }
 
-/// The ring of seen bits; the default width lies in place.
+/// The ring of seen bits, of a power of two so that a place in it is a mask away; a narrow one lies in place.
 #[derive(Debug, Clone)]
 enum Words {
-    One([u64; 1]),
+    Few([u64; 2]),
     Many(Box<[u64]>),
 }
 
 impl Words {
+    #[inline]
     fn as_slice(&self) -> &[u64] {
         match self {
-            Self::One(word) => word,
+            Self::Few(words) => words,
             Self::Many(words) => words,
         }
     }
 
+    #[inline]
     fn as_mut_slice(&mut self) -> &mut [u64] {
         match self {
-            Self::One(word) => word,
+            Self::Few(words) => words,
             Self::Many(words) => words,
         }
     }
@@ -94,20 +97,21 @@ impl ReplayWindow {
     /// An empty window of `width` packets, rounded up to a multiple of 64 and at most 32,768.
     pub fn new(width: u16) -> Self {
         let words = usize::from(width.clamp(1, 32_768)).div_ceil(64);
-        let words = if words == 1 {
-            Words::One([0])
-        } else {
-            Words::Many(alloc::vec![0; words].into())
-        };
         Self {
             highest: None,
-            words,
+            width: 64 * words as u32,
+            words: if words <= 2 {
+                Words::Few([0; 2])
+            } else {
+                Words::Many(alloc::vec![0; words.next_power_of_two()].into())
+            },
         }
     }
 
     /// How many packets the window spans.
+    #[inline]
     pub fn width(&self) -> u64 {
-        64 * self.words.as_slice().len() as u64
+        u64::from(self.width)
     }
 
     /// The highest index committed.
@@ -142,7 +146,7 @@ impl ReplayWindow {
                 self.highest = Some(index);
             }
             Some(highest) if index > highest => {
-                self.forget(highest + 1, index, width);
+                self.forget(highest + 1, index);
                 self.highest = Some(index);
             }
             Some(highest) if highest - index >= width => return,
@@ -151,37 +155,36 @@ impl ReplayWindow {
         self.set(index);
     }
 
-    /// Clears the bits of `first..=last`, whose places in the ring held indices that now leave the window.
-    fn forget(&mut self, first: u64, last: u64, width: u64) {
+    /// Clears the bits of `first..=last`, whose places in the ring held indices that left the window.
+    #[inline]
+    fn forget(&mut self, first: u64, last: u64) {
         let words = self.words.as_mut_slice();
-        if last - first + 1 >= width {
+        if last - first >= 64 * words.len() as u64 {
             words.fill(0);
             return;
         }
         let mut index = first;
         while index <= last {
-            let bit = index % width;
-            let word = &mut words[(bit / 64) as usize];
-            let room = 64 - bit % 64;
-            let span = room.min(last - index + 1);
-            let mask = if span == 64 {
-                u64::MAX
-            } else {
-                ((1 << span) - 1) << (bit % 64)
-            };
-            *word &= !mask;
+            let bit = index % 64;
+            let span = (64 - bit).min(last - index + 1);
+            let word = (index / 64) as usize & (words.len() - 1);
+            words[word] &= !(u64::MAX >> (64 - span) << bit);
             index += span;
         }
     }
 
+    #[inline]
     fn set(&mut self, index: u64) {
-        let bit = index % self.width();
-        self.words.as_mut_slice()[(bit / 64) as usize] |= 1 << (bit % 64);
+        let words = self.words.as_mut_slice();
+        let word = (index / 64) as usize & (words.len() - 1);
+        words[word] |= 1 << (index % 64);
     }
 
+    #[inline]
     fn is_set(&self, index: u64) -> bool {
-        let bit = index % self.width();
-        self.words.as_slice()[(bit / 64) as usize] >> (bit % 64) & 1 == 1
+        let words = self.words.as_slice();
+        let word = (index / 64) as usize & (words.len() - 1);
+        words[word] >> (index % 64) & 1 == 1
     }
 
     /// The window as plain data.
@@ -189,7 +192,7 @@ impl ReplayWindow {
         let Some(highest) = self.highest else {
             return WindowState::default();
         };
-        let mut seen = alloc::vec![0; self.words.as_slice().len()];
+        let mut seen = alloc::vec![0; self.width as usize / 64];
         for back in (0..self.width()).take_while(|back| *back <= highest) {
             if self.is_set(highest - back) {
                 seen[(back / 64) as usize] |= 1 << (back % 64);

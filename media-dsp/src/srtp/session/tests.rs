@@ -11,7 +11,7 @@ use super::*;
 fn counter<const K: usize>(engine: Engine, key: &str) -> Counter<K> {
     Counter {
         engine,
-        salt: hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD").try_into().unwrap(),
+        salt: 0xF0F1_F2F3_F4F5_F6F7_F8F9_FAFB_FCFD_0000,
         pads: Pads {
             inner: [0; 5],
             outer: [0; 5],
@@ -74,7 +74,7 @@ fn galois<const K: usize>(engine: Engine, key: &str) -> Galois<K> {
     let schedule = engine.expand(&hex(key));
     Galois {
         engine,
-        salt: hex("51756964 2070726f 2071756f").try_into().unwrap(),
+        salt: 0x5175_6964_2070_726f_2071_756f_0000_0000,
         hash: engine.hash_key(&schedule),
         schedule,
     }

@@ -38,7 +38,7 @@ impl Neon {
     pub(super) fn apply<const K: usize>(
         self,
         key: &Schedule<K>,
-        iv: [u8; BLOCK],
+        iv: u128,
         first: u32,
         body: &mut [u8],
     ) {
@@ -82,7 +82,7 @@ impl Neon {
         self,
         key: &Schedule<K>,
         hash: &HashKey,
-        iv: [u8; BLOCK],
+        iv: u128,
         clear: &[u8],
         body: &mut [u8],
     ) -> Mac {
@@ -96,7 +96,7 @@ impl Neon {
         self,
         key: &Schedule<K>,
         hash: &HashKey,
-        iv: [u8; BLOCK],
+        iv: u128,
         clear: &[u8],
         body: &mut [u8],
     ) -> Mac {
@@ -179,7 +179,7 @@ fn substitute(word: u32) -> u32 {
 const ABREAST: usize = 8;
 
 #[target_feature(enable = "aes,neon")]
-fn apply<const K: usize>(key: &Schedule<K>, iv: [u8; BLOCK], mut number: u32, body: &mut [u8]) {
+fn apply<const K: usize>(key: &Schedule<K>, iv: u128, mut number: u32, body: &mut [u8]) {
     let (blocks, rest) = body.as_chunks_mut::<BLOCK>();
     let (wide, few) = blocks.as_chunks_mut::<ABREAST>();
     for blocks in wide {
@@ -207,11 +207,11 @@ fn apply<const K: usize>(key: &Schedule<K>, iv: [u8; BLOCK], mut number: u32, bo
 #[inline]
 fn abreast<const K: usize, const N: usize>(
     key: &Schedule<K>,
-    iv: [u8; BLOCK],
+    iv: u128,
     number: u32,
     blocks: &mut [[u8; BLOCK]; N],
 ) {
-    let iv = vreinterpretq_u32_u8(load(&iv));
+    let iv = vreinterpretq_u32_u8(load(&iv.to_be_bytes()));
     let mut states = [vdupq_n_u8(0); N];
     for (at, state) in states.iter_mut().enumerate() {
         // The block's number at the end, most significant octet first.
@@ -447,7 +447,7 @@ fn hash(mut y: uint64x2_t, powers: &HashKey, data: &[u8]) -> uint64x2_t {
 fn tag<const K: usize>(
     key: &Schedule<K>,
     powers: &HashKey,
-    iv: [u8; BLOCK],
+    iv: u128,
     clear: &[u8],
     ciphertext: &[u8],
 ) -> Mac {

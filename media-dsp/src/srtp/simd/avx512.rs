@@ -11,7 +11,7 @@
 
 use core::arch::x86_64::*;
 
-use super::x86::{Sse, fold};
+use super::x86::{Sse, block, fold};
 use super::{
     BLOCK, HashKey, Mac, Message, OUTER_BITS, POWERS, SHA_BLOCK, SHA_ROUND, Schedule, lengths,
 };
@@ -49,7 +49,7 @@ impl Avx512 {
     pub(super) fn apply<const K: usize>(
         self,
         key: &Schedule<K>,
-        iv: [u8; BLOCK],
+        iv: u128,
         first: u32,
         body: &mut [u8],
     ) {
@@ -82,7 +82,7 @@ impl Avx512 {
         self,
         key: &Schedule<K>,
         hash: &HashKey,
-        iv: [u8; BLOCK],
+        iv: u128,
         clear: &[u8],
         body: &mut [u8],
     ) -> Mac {
@@ -95,7 +95,7 @@ impl Avx512 {
         self,
         key: &Schedule<K>,
         hash: &HashKey,
-        iv: [u8; BLOCK],
+        iv: u128,
         clear: &[u8],
         body: &mut [u8],
     ) -> Mac {
@@ -155,7 +155,7 @@ fn store_some(value: __m512i, bytes: &mut [u8]) {
 // AES.
 
 #[target_feature(enable = "avx512f,avx512bw,vaes")]
-fn apply<const K: usize>(key: &Schedule<K>, iv: [u8; BLOCK], mut number: u32, body: &mut [u8]) {
+fn apply<const K: usize>(key: &Schedule<K>, iv: u128, mut number: u32, body: &mut [u8]) {
     for chunk in body.chunks_mut(4 * WIDE) {
         match chunk.len().div_ceil(WIDE) {
             1 => add_stream(stream::<K, 1>(key, iv, number), chunk),
@@ -185,10 +185,10 @@ fn add_stream<const N: usize>(streams: [__m512i; N], body: &mut [u8]) {
 #[inline]
 fn stream<const K: usize, const N: usize>(
     key: &Schedule<K>,
-    iv: [u8; BLOCK],
+    iv: u128,
     number: u32,
 ) -> [__m512i; N] {
-    let white = _mm512_broadcast_i32x4(_mm_xor_si128(load_small(&iv), load_small(&key.0[0])));
+    let white = _mm512_broadcast_i32x4(_mm_xor_si128(block(iv), load_small(&key.0[0])));
     // The number of the block in the last word of each, most significant octet first.
     let swap = _mm512_broadcast_i32x4(_mm_set_epi8(
         12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
@@ -215,12 +215,9 @@ fn stream<const K: usize, const N: usize>(
 /// Key stream of one block.
 #[target_feature(enable = "avx512f,aes")]
 #[inline]
-fn stream_one<const K: usize>(key: &Schedule<K>, iv: [u8; BLOCK], number: u32) -> __m128i {
+fn stream_one<const K: usize>(key: &Schedule<K>, iv: u128, number: u32) -> __m128i {
     let number = _mm_set_epi32(number.swap_bytes() as i32, 0, 0, 0);
-    let mut state = _mm_xor_si128(
-        _mm_xor_si128(load_small(&iv), number),
-        load_small(&key.0[0]),
-    );
+    let mut state = _mm_xor_si128(_mm_xor_si128(block(iv), number), load_small(&key.0[0]));
     for round in &key.0[1..K - 1] {
         state = _mm_aesenc_si128(state, load_small(round));
     }
@@ -430,6 +427,14 @@ fn reversal() -> __m512i {
     _mm512_broadcast_i32x4(_mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f))
 }
 
+/// Four powers from this place of the table on.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn four(powers: &HashKey, at: usize) -> __m512i {
+    let powers = powers.0[at..].first_chunk::<4>().expect("four powers");
+    load(powers.as_flattened().as_array().expect("64 octets"))
+}
+
 /// So many powers, one to four, from this place of the table on, zeros behind.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
@@ -476,7 +481,7 @@ const OPEN: bool = false;
 fn galois<const K: usize, const SEALS: bool>(
     key: &Schedule<K>,
     powers: &HashKey,
-    iv: [u8; BLOCK],
+    iv: u128,
     clear: &[u8],
     body: &mut [u8],
 ) -> Mac {
@@ -507,7 +512,7 @@ fn galois<const K: usize, const SEALS: bool>(
 fn short<const K: usize, const N: usize, const SEALS: bool>(
     key: &Schedule<K>,
     powers: &HashKey,
-    iv: [u8; BLOCK],
+    iv: u128,
     clear: &[u8],
     body: &mut [u8],
 ) -> Mac {
@@ -522,19 +527,23 @@ fn short<const K: usize, const N: usize, const SEALS: bool>(
     let power = _mm512_inserti32x4::<3>(some(powers, at, ahead), load_small(&powers.0[POWERS - 1]));
     let mut sum = multiply(no_product(), x, power);
     at += ahead;
-    for (bytes, stream) in body.chunks_mut(WIDE).zip(streams) {
-        let before = load_some(bytes);
+    let (wide, rest) = body.as_chunks_mut::<WIDE>();
+    let mut streams = streams.into_iter();
+    for (bytes, stream) in wide.iter_mut().zip(&mut streams) {
+        let before = load(bytes);
         let after = _mm512_xor_si512(before, stream);
-        store_some(after, bytes);
-        let ciphertext = if SEALS {
-            _mm512_maskz_mov_epi8(self::mask(bytes.len()), after)
-        } else {
-            before
-        };
-        let blocks = bytes.len().div_ceil(BLOCK);
-        let x = _mm512_shuffle_epi8(ciphertext, reversal());
-        sum = multiply(sum, x, some(powers, at, blocks));
-        at += blocks;
+        store(after, bytes);
+        let x = _mm512_shuffle_epi8(if SEALS { after } else { before }, reversal());
+        sum = multiply(sum, x, four(powers, at));
+        at += 4;
+    }
+    if let Some(stream) = streams.next().filter(|_| !rest.is_empty()) {
+        let live = self::mask(rest.len());
+        let before = load_some(rest);
+        let after = _mm512_maskz_mov_epi8(live, _mm512_xor_si512(before, stream));
+        store_some(after, rest);
+        let x = _mm512_shuffle_epi8(if SEALS { after } else { before }, reversal());
+        sum = multiply(sum, x, some(powers, at, rest.len().div_ceil(BLOCK)));
     }
     finish(reduce(sum), mask)
 }

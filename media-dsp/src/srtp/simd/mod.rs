@@ -173,12 +173,13 @@ impl Engine {
         by_engine!(self, it => it.expand(key))
     }
 
-    /// Adds the key stream: AES of `iv` exclusive-or the number of the block, which counts from `first` (below 2^32).
+    /// Adds the key stream: AES of `iv`, the most significant octet first, exclusive-or the number of the block, which counts
+    /// from `first` (below 2^32).
     #[inline]
     pub(super) fn apply<const K: usize>(
         self,
         key: &Schedule<K>,
-        iv: [u8; BLOCK],
+        iv: u128,
         first: u32,
         body: &mut [u8],
     ) {
@@ -200,7 +201,7 @@ impl Engine {
     /// The powers of GCM's hash key under this key.
     pub(super) fn hash_key<const K: usize>(self, key: &Schedule<K>) -> HashKey {
         let mut h = [0; BLOCK];
-        self.apply(key, [0; BLOCK], 0, &mut h);
+        self.apply(key, 0, 0, &mut h);
         let first = times_x(h);
         h.zeroize();
         by_engine!(self, it => it.powers(first))
@@ -212,7 +213,7 @@ impl Engine {
         self,
         key: &Schedule<K>,
         hash: &HashKey,
-        iv: [u8; BLOCK],
+        iv: u128,
         clear: &[u8],
         body: &mut [u8],
     ) -> Mac {
@@ -226,7 +227,7 @@ impl Engine {
         self,
         key: &Schedule<K>,
         hash: &HashKey,
-        iv: [u8; BLOCK],
+        iv: u128,
         clear: &[u8],
         body: &mut [u8],
     ) -> Mac {

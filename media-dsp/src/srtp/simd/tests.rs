@@ -84,7 +84,7 @@ proptest! {
         scalar::apply(&key, block, first, &mut expected);
         for engine in Engine::all() {
             let mut text = body.clone();
-            with_key!(engine, &key, schedule => engine.apply(&schedule, block, first, &mut text));
+            with_key!(engine, &key, schedule => engine.apply(&schedule, u128::from_be_bytes(block), first, &mut text));
             prop_assert_eq!(&text, &expected);
         }
     }
@@ -123,9 +123,9 @@ proptest! {
             with_key!(engine, &key, schedule => {
                 let hash = engine.hash_key(&schedule);
                 let mut body = text.clone();
-                prop_assert_eq!(engine.seal(&schedule, &hash, block, &clear, &mut body), expected);
+                prop_assert_eq!(engine.seal(&schedule, &hash, u128::from_be_bytes(block), &clear, &mut body), expected);
                 prop_assert_eq!(&body, &sealed);
-                prop_assert_eq!(engine.open(&schedule, &hash, block, &clear, &mut body), expected);
+                prop_assert_eq!(engine.open(&schedule, &hash, u128::from_be_bytes(block), &clear, &mut body), expected);
                 prop_assert_eq!(&body, &text);
             });
         }

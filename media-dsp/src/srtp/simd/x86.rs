@@ -37,7 +37,7 @@ impl Sse {
     pub(super) fn apply<const K: usize>(
         self,
         key: &Schedule<K>,
-        iv: [u8; BLOCK],
+        iv: u128,
         first: u32,
         body: &mut [u8],
     ) {
@@ -81,7 +81,7 @@ impl Sse {
         self,
         key: &Schedule<K>,
         hash: &HashKey,
-        iv: [u8; BLOCK],
+        iv: u128,
         clear: &[u8],
         body: &mut [u8],
     ) -> Mac {
@@ -95,7 +95,7 @@ impl Sse {
         self,
         key: &Schedule<K>,
         hash: &HashKey,
-        iv: [u8; BLOCK],
+        iv: u128,
         clear: &[u8],
         body: &mut [u8],
     ) -> Mac {
@@ -127,6 +127,16 @@ fn load(bytes: &[u8; 16]) -> __m128i {
 fn store(value: __m128i, bytes: &mut [u8; 16]) {
     // SAFETY: the reference vouches for sixteen writable octets; the store wants no alignment.
     unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), value) }
+}
+
+/// A block from its number. By way of registers: from memory it would have to wait until two halves are written.
+#[target_feature(enable = "sse2")]
+#[inline]
+pub(super) fn block(number: u128) -> __m128i {
+    _mm_set_epi64x(
+        (number as u64).swap_bytes() as i64,
+        ((number >> 64) as u64).swap_bytes() as i64,
+    )
 }
 
 #[target_feature(enable = "sse2")]
@@ -176,8 +186,8 @@ fn substitute(word: u32) -> u32 {
 const ABREAST: usize = 10;
 
 #[target_feature(enable = "aes,ssse3")]
-fn apply<const K: usize>(key: &Schedule<K>, iv: [u8; BLOCK], mut number: u32, body: &mut [u8]) {
-    let iv = load(&iv);
+fn apply<const K: usize>(key: &Schedule<K>, iv: u128, mut number: u32, body: &mut [u8]) {
+    let iv = block(iv);
     let (wide, rest) = body.as_chunks_mut::<{ ABREAST * BLOCK }>();
     for chunk in wide {
         let (blocks, _) = chunk.as_chunks_mut::<BLOCK>();
@@ -481,7 +491,7 @@ fn hash(mut y: __m128i, powers: &[[u8; BLOCK]; POWERS], data: &[u8]) -> __m128i 
 fn tag<const K: usize>(
     key: &Schedule<K>,
     powers: &HashKey,
-    iv: [u8; BLOCK],
+    iv: u128,
     clear: &[u8],
     ciphertext: &[u8],
 ) -> Mac {
