@@ -5,13 +5,14 @@
 //! ```
 //!
 //! One thread and one loop: everything about calls happens in an order that a trace could tell. A batch of inputs is worked
-//! off before its outputs leave, and what they must remember is in the journal by then. TLS handshakes, DNS and whatever
+//! off before its outputs leave; what they must remember is in the journal by then, and the streams that they name are open. TLS handshakes, DNS and whatever
 //! else may take long run on threads aside.
 //!
 //! Not here: any decision about a call.
 
 mod alarm;
 mod door;
+mod holdback;
 mod questions;
 mod tell;
 
@@ -22,10 +23,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use call::journal::{Record, standing};
 use call::{Core, Input, Now, Output};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sip::transaction::ClientId;
+use sip::transport::Target;
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -45,6 +49,7 @@ use crate::tls::Store;
 
 use alarm::Alarm;
 use door::Question;
+use holdback::Holdback;
 
 /// Answers of the resolver taken in one turn.
 const ANSWERS: usize = 64;
@@ -101,6 +106,14 @@ struct Control {
     file: PathBuf,
     store: Arc<Store>,
     outputs: Vec<Output>,
+    holdback: Holdback<Leaving>,
+}
+
+/// A message that is to leave.
+struct Leaving {
+    target: Target,
+    bytes: Bytes,
+    client: Option<ClientId>,
 }
 
 impl Control {
@@ -139,6 +152,7 @@ impl Control {
             file,
             store: Arc::clone(configuration.store()),
             outputs: Vec::new(),
+            holdback: Holdback::default(),
         };
         control.collect();
         control.carry_out();
@@ -166,12 +180,9 @@ impl Control {
                 _ = reload.recv() => self.reload(),
                 () = alarm.due() => self.input(Input::Wake),
                 () = self.media.next(&mut news) => for news in news.drain(..) {
-                    self.input(match news {
-                        News::Up => Input::MediaUp,
-                        News::Down => Input::MediaDown,
-                        News::Event(event) => Input::Media(event),
-                    });
+                    self.media_said(news);
                 },
+                () = reached(self.holdback.deadline()) => {}
                 () = self.resolver.next(&mut answers, ANSWERS) => for (question, answer) in answers.drain(..) {
                     self.input(Input::Dns { question, answer });
                 },
@@ -197,6 +208,19 @@ impl Control {
         }
     }
 
+    fn media_said(&mut self, news: News) {
+        let input = match news {
+            News::Up => Input::MediaUp,
+            News::Down => {
+                self.holdback.forget();
+                Input::MediaDown
+            }
+            News::Event(media_api::Event::Pong) => return self.holdback.answered(),
+            News::Event(event) => Input::Media(event),
+        };
+        self.input(input);
+    }
+
     fn input(&mut self, input: Input) {
         self.core.handle(now(), input);
         self.collect();
@@ -218,26 +242,61 @@ impl Control {
             strangers!(error, %error, "the journal cannot be written; calls would not outlive control");
         }
         let mut outputs = std::mem::take(&mut self.outputs);
+        self.ask_media(&outputs);
+        let at = Instant::now();
+        while let Some(message) = self.holdback.take(at) {
+            self.leave(message);
+        }
         for output in outputs.drain(..) {
             match output {
                 Output::Transmit {
                     target,
                     bytes,
                     client,
-                } => self.network.send(&target, bytes, client),
+                } => {
+                    let message = Leaving {
+                        target,
+                        bytes,
+                        client,
+                    };
+                    if let Some(message) = self.holdback.give(at, message) {
+                        self.leave(message);
+                    }
+                }
                 Output::Resolve(question) => self.resolver.ask(question),
-                Output::Media(command) => self.media.send(&command),
                 Output::Event(event) => tell::tell(&event),
+                // Asked of it before.
+                Output::Media(_) => {}
                 // Taken out when collected.
                 Output::Journal(record) => self.journal.append(&record),
             }
         }
         self.outputs = outputs;
         self.network.flush();
-        self.media.flush();
         if self.journal.length() > self.rewritten + JOURNAL_GROWTH {
             self.forget();
         }
+    }
+
+    /// Tells media its part. Where streams are put, what leaves after them waits until they stand.
+    fn ask_media(&mut self, outputs: &[Output]) {
+        let mut puts = false;
+        for output in outputs {
+            if let Output::Media(command) = output {
+                puts |= matches!(command, media_api::Command::Put(_));
+                self.media.send(command);
+            }
+        }
+        if puts && self.media.is_up() {
+            self.media.send(&media_api::Command::Ping);
+            self.holdback.asked();
+        }
+        self.media.flush();
+    }
+
+    fn leave(&mut self, message: Leaving) {
+        self.network
+            .send(&message.target, message.bytes, message.client);
     }
 
     /// Rewrites the journal with the calls that are.
