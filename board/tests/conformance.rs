@@ -439,3 +439,35 @@ fn what_leaves_is_marked() {
         assert_eq!(alice.receive().map(|datagram| datagram.dscp), Some(dscp));
     }
 }
+
+#[test]
+fn what_a_full_queue_loses_is_counted_while_the_port_is_open() {
+    const SENT: u64 = 2_000;
+    let place = Host("127.0.0.1:0");
+    let (mut ports, party) = (place.ports(), place.party());
+    let here = place.vacant_address();
+    let flood = |count: u64| (0..count).for_each(|_| party.send(here, &[0; 200]));
+    let port = ports.open(here, Dscp::DEFAULT).expect("it is free");
+    assert_eq!(ports.overruns(), 0);
+    flood(SENT);
+    let (mut burst, mut taken) = (heap(), 0);
+    loop {
+        ports.wait(Some(Duration::from_ticks(0)));
+        match ports.rx_burst(&mut burst) {
+            0 => break,
+            count => taken += count as u64,
+        }
+        burst.clear();
+    }
+    let lost = ports.overruns();
+    assert!(lost > 0, "a queue that holds everything has no bound");
+    assert_eq!(lost + taken, SENT);
+    flood(SENT);
+    ports.close(port);
+    let lost_in_all = ports.overruns();
+    assert!(lost_in_all > lost, "the last look is at the end");
+    // Nobody misses what comes while a port is closed.
+    flood(SENT);
+    ports.open(here, Dscp::DEFAULT).expect("it is free");
+    assert_eq!(ports.overruns(), lost_in_all);
+}

@@ -84,4 +84,10 @@ pub trait Ports {
 
     /// Looks for arrivals; waits for them at most so long, or without end. Comes back early whenever somebody wakes the ports.
     fn wait(&mut self, timeout: Option<Duration>);
+
+    /// How many packets have been lost so far because nobody took those before them in time. A board that has to ask for each
+    /// port asks for some at a call, so that what is told lags behind what is.
+    fn overruns(&mut self) -> u64 {
+        0
+    }
 }

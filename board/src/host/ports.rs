@@ -25,6 +25,9 @@ use super::sys::{self, Arrival};
 /// Sockets kept bound without being open; beyond it they are closed. A whole range of media ports of a large box.
 const POOL: usize = 16_384;
 
+/// Sockets whose overruns are asked for at a time.
+const OVERRUN_LOOK: usize = 64;
+
 /// Ready sockets learnt of with one look.
 const LOOK: usize = 256;
 
@@ -51,6 +54,9 @@ pub struct Ports {
     ready: Vec<Ready>,
     next: usize,
     was_noted: bool,
+    overruns: u64,
+    /// Where the next look for overruns begins.
+    overrun_look: usize,
 }
 
 /// What is to be told of a descriptor that only ends waits.
@@ -67,6 +73,16 @@ struct Socket {
     address: SocketAddr,
     dscp: Dscp,
     state: State,
+    /// What the kernel said of its overruns when last asked.
+    overruns: u32,
+}
+
+impl Socket {
+    /// The overruns since the last time.
+    fn overruns(&mut self) -> u32 {
+        let now = sys::overruns(self.fd.as_fd());
+        now.wrapping_sub(core::mem::replace(&mut self.overruns, now))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,6 +134,8 @@ impl Ports {
             ready: Vec::with_capacity(LOOK),
             next: 0,
             was_noted: false,
+            overruns: 0,
+            overrun_look: 0,
         })
     }
 
@@ -171,6 +189,8 @@ impl Ports {
             return Err(OpenError::AddressInUse);
         }
         discard(&socket.fd);
+        // What came to nobody is no loss.
+        socket.overruns();
         watch(&self.epoll, socket, id)?;
         if socket.dscp != dscp {
             mark(&socket.fd, socket.address, dscp).map_err(refusal)?;
@@ -202,6 +222,7 @@ impl hal::Ports for Ports {
             address: local,
             dscp,
             state: State::Open,
+            overruns: 0,
         };
         if let Err(error) = watch(&self.epoll, &socket, id) {
             self.vacant.push(id);
@@ -231,6 +252,7 @@ impl hal::Ports for Ports {
         };
         // It was added when it was opened, so this cannot fail.
         let _ = epoll::delete(&self.epoll, &socket.fd);
+        self.overruns += u64::from(socket.overruns());
         if self.pooled < POOL {
             socket.state = State::Pooled;
             self.pooled += 1;
@@ -338,6 +360,18 @@ impl hal::Ports for Ports {
                 }),
             }
         }
+    }
+
+    fn overruns(&mut self) -> u64 {
+        for _ in 0..OVERRUN_LOOK.min(self.sockets.len()) {
+            self.overrun_look = (self.overrun_look + 1) % self.sockets.len();
+            if let Some(socket) = &mut self.sockets[self.overrun_look]
+                && socket.state == State::Open
+            {
+                self.overruns += u64::from(socket.overruns());
+            }
+        }
+        self.overruns
     }
 }
 

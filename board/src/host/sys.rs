@@ -223,6 +223,29 @@ pub fn send<'b>(
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
+/// How many datagrams the kernel has thrown away, since the socket was made, because its queue was full. The count goes
+/// around at its end.
+pub fn overruns(socket: BorrowedFd<'_>) -> u32 {
+    let mut words = [0_u32; libc::SK_MEMINFO_DROPS as usize + 1];
+    let mut length = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` octets into `words`, which are as many, and any octets make a u32.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            words.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    // A kernel older than 4.12 does not say.
+    if outcome == 0 {
+        words[libc::SK_MEMINFO_DROPS as usize]
+    } else {
+        0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

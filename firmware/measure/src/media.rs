@@ -23,6 +23,7 @@ words! {
         Streams "streams" "Streams held.",
         PortsOpen "ports_open" "Local ports in use.",
         LongestTurn "longest_turn" "Longest turn of the worker's loop, without its waiting.",
+        Overruns "overruns" "Datagrams lost because nobody took them from their port in time.",
     }
 }
 
@@ -31,10 +32,13 @@ impl MediaCounter {
     #[must_use]
     pub const fn metric(self) -> Metric {
         let (unit, kind) = match self {
-            Self::PacketsReceived | Self::PacketsSent | Self::PacketsRelayed => {
-                (Unit::Packets, Kind::Counter)
-            }
-            Self::RtcpRelayed | Self::RtcpMade | Self::ToneFrames => (Unit::Packets, Kind::Counter),
+            Self::PacketsReceived
+            | Self::PacketsSent
+            | Self::PacketsRelayed
+            | Self::RtcpRelayed
+            | Self::RtcpMade
+            | Self::ToneFrames
+            | Self::Overruns => (Unit::Packets, Kind::Counter),
             Self::OctetsReceived | Self::OctetsSent => (Unit::Octets, Kind::Counter),
             Self::Turns | Self::EventsLost => (Unit::Items, Kind::Counter),
             Self::Streams | Self::PortsOpen => (Unit::Items, Kind::Gauge),

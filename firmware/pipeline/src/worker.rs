@@ -41,6 +41,9 @@ impl Moment {
 /// Bursts of one turn at most, so that commands are heard under any load.
 const MOST_BURSTS: usize = 64;
 
+/// Overruns are asked for so often.
+const OVERRUNS_EVERY: Duration = Duration::from_millis(100);
+
 /// A pipeline with its ports and its clock.
 pub struct Worker<P, C> {
     ports: P,
@@ -48,12 +51,14 @@ pub struct Worker<P, C> {
     pipeline: Pipeline,
     burst: Box<Burst>,
     process: u32,
+    overruns_at: Instant,
 }
 
 impl<P: Ports, C: Clock> Worker<P, C> {
     /// Puts the three together; `process` is the number by which control knows this one.
     pub fn new(ports: P, clock: C, pipeline: Pipeline, process: u32) -> Self {
         Self {
+            overruns_at: clock.now(),
             ports,
             clock,
             pipeline,
@@ -85,8 +90,13 @@ impl<P: Ports, C: Clock> Worker<P, C> {
             self.burst.clear();
         }
         self.pipeline.tick(Moment::of(&self.clock), &mut self.ports);
-        let took = self.clock.now().saturating_duration_since(began);
-        self.pipeline.finish_turn(took);
+        let ended = self.clock.now();
+        if ended >= self.overruns_at {
+            self.overruns_at = ended + OVERRUNS_EVERY;
+            self.pipeline.lost_before_us(self.ports.overruns());
+        }
+        self.pipeline
+            .finish_turn(ended.saturating_duration_since(began));
     }
 
     /// Does what control says.
@@ -126,6 +136,11 @@ impl<P: Ports, C: Clock> Worker<P, C> {
 }
 
 impl Pipeline {
+    fn lost_before_us(&mut self, packets: u64) {
+        let packets = usize::try_from(packets).unwrap_or(usize::MAX);
+        self.totals.set(MediaCounter::Overruns, packets);
+    }
+
     fn finish_turn(&mut self, took: Duration) {
         self.totals.add(MediaCounter::Turns, 1);
         self.totals
