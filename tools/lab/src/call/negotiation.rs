@@ -199,12 +199,18 @@ impl Negotiation {
             theirs.audio.direction,
             Direction::SendRecv | Direction::RecvOnly
         );
+        let speaking = theirs.audio.direction.sends();
+        let hearing = matches!(
+            ours.audio.direction,
+            Direction::SendRecv | Direction::RecvOnly
+        );
         Some(Plan {
             rtp: theirs.rtp(),
             rtcp: theirs.rtcp(),
             codec: self.codec,
             event: theirs.telephone_event(),
             speak: ours.audio.direction.sends() && listening && !theirs.address.is_unspecified(),
+            listen: speaking && hearing,
             transmit: self.transmit.clone(),
             receive: self.receive.clone(),
             restarts: self.restarts,

@@ -37,6 +37,26 @@ pub struct Heard {
     pub longest_gap: std::time::Duration,
 }
 
+/// Whether the other side is on hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It is.
+    On,
+    /// It may speak.
+    Over,
+}
+
+/// Where the books of a stream stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Books {
+    /// Every number is to come.
+    Strict,
+    /// On hold: whoever was still speaking was cut short, which is no loss.
+    Lenient,
+    /// The next packet is the first after a hold.
+    Resuming,
+}
+
 /// Listens to one stream.
 #[derive(Debug)]
 pub struct Hearing {
@@ -44,6 +64,7 @@ pub struct Hearing {
     event: Option<u8>,
     heard: Heard,
     stream: Option<Stream>,
+    books: Books,
     last_event: Option<u32>,
     last_at: Option<Instant>,
     arrivals: VecDeque<(usize, Instant)>,
@@ -67,6 +88,7 @@ impl Hearing {
             event: None,
             heard: Heard::default(),
             stream: None,
+            books: Books::Strict,
             last_event: None,
             last_at: None,
             arrivals: VecDeque::with_capacity(ARRIVALS),
@@ -81,6 +103,15 @@ impl Hearing {
     /// A pause is agreed: the time until the next packet is no gap.
     pub fn pause(&mut self) {
         self.last_at = None;
+    }
+
+    /// The other side is put on hold, or taken back.
+    pub fn hold(&mut self, hold: Hold) {
+        self.books = match (hold, self.books) {
+            (Hold::On, _) => Books::Lenient,
+            (Hold::Over, Books::Lenient) => Books::Resuming,
+            (Hold::Over, books) => books,
+        };
     }
 
     /// The counts so far.
@@ -129,6 +160,13 @@ impl Hearing {
             return true;
         };
         let ahead = packet.sequence.wrapping_sub(stream.highest);
+        if self.books != Books::Strict && (1..JUMP).contains(&ahead) {
+            stream.highest = packet.sequence;
+            if self.books == Books::Resuming {
+                self.books = Books::Strict;
+            }
+            return true;
+        }
         if ahead == 0 {
             self.heard.twice += 1;
             return false;
@@ -271,6 +309,21 @@ mod tests {
             (heard.lost, heard.twice, heard.speech, heard.foreign),
             (1, 1, 5, 0)
         );
+    }
+
+    #[test]
+    fn what_is_cut_short_by_a_hold_is_not_lost() {
+        let mut hearing = Hearing::new(Voice::Teams);
+        let say = |hearing: &mut Hearing, place| say(hearing, place, usize::from(place));
+        say(&mut hearing, 1);
+        hearing.hold(Hold::On);
+        say(&mut hearing, 2);
+        say(&mut hearing, 4);
+        hearing.hold(Hold::Over);
+        say(&mut hearing, 7);
+        assert_eq!(hearing.heard().lost, 0);
+        say(&mut hearing, 9);
+        assert_eq!((hearing.heard().lost, hearing.heard().speech), (1, 5));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Not here: SDP (`crate::sdp`) and who decides on a plan (`crate::call`).
 
 pub mod hearing;
+pub mod kernel;
 pub mod keys;
 pub mod packet;
 mod session;

@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::hearing::{Heard, Hearing};
+use super::hearing::{Heard, Hearing, Hold};
 use super::keys::Way;
 use super::packet::{self, DIGITS, Ended, Rtp, Sender};
 use super::speech::{Codec, FRAME, Speech, Voice};
@@ -60,6 +60,8 @@ pub struct Plan {
     pub event: Option<u8>,
     /// Whether we speak.
     pub speak: bool,
+    /// Whether the other side may speak.
+    pub listen: bool,
     /// Our key.
     pub transmit: Option<Crypto>,
     /// Theirs.
@@ -229,6 +231,9 @@ impl Session {
         state.report.protected = plan.transmit.is_some() && plan.receive.is_some();
         state.hearing.expect_events(plan.event);
         state.hearing.pause();
+        state
+            .hearing
+            .hold(if plan.listen { Hold::Over } else { Hold::On });
         if plan.speak && !was_speaking {
             state.marked = true;
             state.breath = BREATH;
@@ -511,6 +516,7 @@ mod tests {
             codec: Codec::Pcmu,
             event: Some(101),
             speak: true,
+            listen: true,
             transmit: transmit.clone(),
             receive: receive.clone(),
             restarts: 0,
@@ -548,6 +554,7 @@ mod tests {
             codec: Codec::Pcmu,
             event: None,
             speak: true,
+            listen: true,
             transmit: None,
             receive: None,
             restarts: 0,

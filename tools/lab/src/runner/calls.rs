@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::Lab;
 use super::summary::{Outcome, Way};
+use super::{BOX_MEDIA, Lab};
 use crate::call::{Call, ChangeFailed, Ending, Phase, Script};
 use crate::carrier::{self, Carrier};
-use crate::media::delays;
+use crate::media::{delays, kernel};
 use crate::sdp::Direction;
 use crate::teams::{self, Target};
 
@@ -142,7 +142,7 @@ async fn place(lab: &Lab, plan: Planned, number: usize) -> Outcome {
             outcome.answered = true;
             outcome.set_up = Some(pair.set_up);
             let parties = act(lab, plan, number, &pair, &mut outcome).await;
-            end(&parties, &mut outcome).await;
+            end(lab, &parties, &mut outcome).await;
         }
     }
     if outcome.faults.is_empty() {
@@ -390,7 +390,7 @@ async fn silence(pair: &Pair, outcome: &mut Outcome) {
     }
 }
 
-async fn end(parties: &Parties, outcome: &mut Outcome) {
+async fn end(lab: &Lab, parties: &Parties, outcome: &mut Outcome) {
     parties.pstn.media().hush();
     parties.teams.media().hush();
     sleep(SETTLE).await;
@@ -399,6 +399,9 @@ async fn end(parties: &Parties, outcome: &mut Outcome) {
         outcome.rtp[0] += report.sent;
         outcome.rtp[1] += report.heard.packets - report.heard.foreign;
         outcome.rtp[2] += report.heard.lost;
+        if report.heard.lost > 0 {
+            eprintln!("LOST  {}: {}", outcome.name, who_lost(lab, leg));
+        }
         let is_pstn = leg.id() == parties.pstn.id();
         if report.heard.foreign > 0 && !(is_pstn && parties.tones == Tones::Allowed) {
             outcome.faults.push(format!(
@@ -427,6 +430,21 @@ async fn end(parties: &Parties, outcome: &mut Outcome) {
         Some(Ending::HungUpThere(_)) => {}
         other => outcome.faults.push(format!("the other side saw {other:?}")),
     }
+}
+
+/// Whether the kernel threw packets away, here or in the box; what is lost beyond that was lost by the box's own doing.
+fn who_lost(lab: &Lab, leg: &Call) -> String {
+    let report = leg.report();
+    let here = leg.media().local();
+    let media = lab.place.at(BOX_MEDIA);
+    format!(
+        "{} of {} packets to {}; the kernel dropped {} there, {} on the ports of the box",
+        report.heard.lost,
+        report.heard.lost + report.heard.packets,
+        leg.persona().endpoint.name(),
+        kernel::drops(|local| local == here),
+        kernel::drops(|local| local.ip() == media),
+    )
 }
 
 fn fault_of(what: &str, done: Result<(), ChangeFailed>, outcome: &mut Outcome) {

@@ -27,6 +27,9 @@ use crate::teams::{self, Teams, Tenant};
 /// How long the box may take to be ready, and to greet Teams.
 const READY: Duration = Duration::from_secs(20);
 
+/// Where the box has its media: the last octet of an address that nobody else of the lab uses.
+const BOX_MEDIA: u8 = 31;
+
 /// How to set a lab up.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -127,7 +130,7 @@ impl Lab {
         let text = configuration::text(&Shape {
             trunks,
             teams: tls,
-            media: place.at(31),
+            media: place.at(BOX_MEDIA),
             names: &teams.names(),
             proxies: teams.proxies(),
             network: place.network,
