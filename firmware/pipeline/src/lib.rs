@@ -4,7 +4,7 @@
 //! what is due. The pipeline holds the streams it was told ([`media_api::Command`]) and tells what happens to them
 //! ([`media_api::Event`]). It has no policy.
 //!
-//! The way of a packet, one file each:
+//! The way of a packet, one file each; those of a burst go it together (`burst.rs`):
 //!
 //! ```text
 //!  rx_burst → classify (RFC 7983) → flow/table: stream by port → gate: may this source speak → SRTP unprotect
@@ -22,6 +22,7 @@
 
 extern crate alloc;
 
+mod burst;
 mod classify;
 mod commands;
 mod counters;

@@ -3,7 +3,7 @@
 //! A packet comes from the party of one stream and leaves, where it lies, for the party of the peer stream. What is counted
 //! against a stream is what arrived on it, also when the peer is the cause.
 //!
-//! Not here: RTCP (`rtcp.rs`), commands (`commands.rs`), what is due without a packet (`report.rs`).
+//! Not here: bursts (`burst.rs`), RTCP (`rtcp.rs`), commands (`commands.rs`), what is due without a packet (`report.rs`).
 
 use alloc::boxed::Box;
 
@@ -13,6 +13,7 @@ use measure::{DropReason, MediaCounter};
 use media_api::Event;
 use media_dsp::quality::Micros;
 use media_dsp::rtp::{self, Header};
+use media_dsp::srtp::{ProtectError, UnprotectError};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -23,7 +24,7 @@ use crate::flow::{Purpose, Slot, Stream, Table, UNMAPPED};
 use crate::gate::{Admission, Moved};
 use crate::news::Outbox;
 use crate::rewrite::Origin;
-use crate::verdict::{Step, Verdict};
+use crate::verdict::{self, Step, Verdict};
 use crate::vigil::Heard;
 use crate::worker::Moment;
 
@@ -57,18 +58,6 @@ impl Pipeline {
         }
     }
 
-    /// Passes a burst through: what leaves is marked in it.
-    pub fn burst(&mut self, moment: Moment, burst: &mut Burst) {
-        for place in 0..burst.len() {
-            let packet = &mut burst.packets_mut()[place];
-            self.totals.add(MediaCounter::PacketsReceived, 1);
-            self.totals.add(MediaCounter::OctetsReceived, packet.len());
-            if self.packet(moment, packet) == Verdict::Leaves {
-                burst.leave(place);
-            }
-        }
-    }
-
     /// Says what became of a burst at the ports.
     pub fn sent(&mut self, burst: &Burst, lost: Marks) {
         account(&mut self.table, &mut self.totals, burst, lost);
@@ -85,21 +74,42 @@ impl Pipeline {
         &self.totals
     }
 
-    /// Passes one packet through.
+    /// Passes one packet through by itself. A burst gives the same, sooner.
     pub fn packet(&mut self, moment: Moment, packet: &mut Packet) -> Verdict {
+        match self.receive(moment, packet, Sealing::Closed) {
+            Passage::Ends(verdict) => verdict,
+            Passage::Departs(departure) => {
+                let length = packet.len();
+                let sender = self.table.stream_mut(departure.to);
+                let outcome = match sender.and_then(|stream| stream.sender.as_mut()) {
+                    Some(sender) => sender.protect_rtp(packet.buffer_mut(), length),
+                    None => Ok(length),
+                };
+                self.depart(moment.now, packet, &departure, outcome)
+            }
+        }
+    }
+
+    /// The way of a packet up to where it would be protected.
+    pub(crate) fn receive(
+        &mut self,
+        moment: Moment,
+        packet: &mut Packet,
+        sealing: Sealing,
+    ) -> Passage {
         let Some((slot, purpose)) = self.table.owner(packet.port) else {
             self.totals.drop(DropReason::UnknownPort);
-            return Verdict::Dropped(DropReason::UnknownPort);
+            return Passage::Ends(Verdict::Dropped(DropReason::UnknownPort));
         };
         let step = if packet.is_cut() {
             Err(DropReason::Oversize)
         } else {
             match (classify(packet.data()), purpose) {
-                (Kind::Rtp, Purpose::Rtp) => {
-                    self.rtp(moment.now, packet, slot).map(|()| Verdict::Leaves)
-                }
+                (Kind::Rtp, Purpose::Rtp) => self
+                    .rtp(moment.now, packet, slot, sealing)
+                    .map(Passage::Departs),
                 (Kind::Rtp, Purpose::Rtcp) => Err(DropReason::MisplacedRtp),
-                (Kind::Rtcp, _) => self.rtcp(moment, packet, slot),
+                (Kind::Rtcp, _) => self.rtcp(moment, packet, slot).map(Passage::Ends),
                 (Kind::Stun, _) => Err(DropReason::UnexpectedStun),
                 (Kind::Dtls, _) => Err(DropReason::UnexpectedDtls),
                 (Kind::Unknown, _) => Err(DropReason::Unclassified),
@@ -107,8 +117,37 @@ impl Pipeline {
         };
         step.unwrap_or_else(|reason| {
             self.drop(slot, reason);
-            Verdict::Dropped(reason)
+            Passage::Ends(Verdict::Dropped(reason))
         })
+    }
+
+    /// The way of a packet from where it has been protected, or not.
+    pub(crate) fn depart(
+        &mut self,
+        now: Instant,
+        packet: &mut Packet,
+        departure: &Departure,
+        outcome: Result<usize, ProtectError>,
+    ) -> Verdict {
+        let (length, stream) = match (outcome, self.table.stream_mut(departure.to)) {
+            (Ok(length), Some(stream)) => (length, stream),
+            (Ok(_), None) => return Verdict::Dropped(DropReason::NotLinked),
+            (Err(error), _) => {
+                let reason = verdict::protect(error);
+                self.drop(departure.from, reason);
+                return Verdict::Dropped(reason);
+            }
+        };
+        packet.set_len(length);
+        stream.transmission.packet(
+            &departure.header,
+            departure.payload,
+            Micros(now.as_micros()),
+        );
+        stream.counts.sent_packets += 1;
+        stream.counts.sent_octets += departure.payload as u64;
+        self.totals.add(MediaCounter::PacketsRelayed, 1);
+        Verdict::Leaves
     }
 
     pub(crate) fn drop(&mut self, slot: Slot, reason: DropReason) {
@@ -118,10 +157,19 @@ impl Pipeline {
         }
     }
 
-    fn rtp(&mut self, now: Instant, packet: &mut Packet, slot: Slot) -> Step<()> {
+    fn rtp(
+        &mut self,
+        now: Instant,
+        packet: &mut Packet,
+        slot: Slot,
+        sealing: Sealing,
+    ) -> Step<Departure> {
         let (stream, peer) = self.table.pair(slot).ok_or(DropReason::UnknownPort)?;
         let admission = stream.gate.ask_rtp(packet.remote)?;
-        stream.unprotect_rtp(packet, now)?;
+        match sealing {
+            Sealing::Closed => stream.unprotect_rtp(packet, now)?,
+            Sealing::Tried(outcome) => stream.take_opened(packet, now, outcome)?,
+        }
         let (header, payload) = read(packet.data())?;
         if admission == Admission::Candidate && stream.receiver.is_none() {
             // A stranger on a plain stream must at least speak the language.
@@ -154,11 +202,46 @@ impl Pipeline {
             Heard::First => self.outbox.tell(Event::RtpStarted { id }),
             Heard::AfterSilence => self.outbox.tell(Event::Resumed { id }),
         }
+        let to = stream.peer.ok_or(DropReason::NotLinked)?;
         let peer = peer.ok_or(DropReason::NotLinked)?;
-        relay(peer, packet, &header, payload, now)?;
-        self.totals.add(MediaCounter::PacketsRelayed, 1);
-        Ok(())
+        Ok(Departure {
+            from: slot,
+            to,
+            header: rewrite(peer, packet, &header, now)?,
+            payload,
+        })
     }
+}
+
+/// What has been done about a packet's encryption.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sealing {
+    /// Nothing.
+    Closed,
+    /// The current key has been tried, in a burst.
+    Tried(Result<usize, UnprotectError>),
+}
+
+/// A plain packet that is as its receiver wants it, but for encryption.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Departure {
+    /// The stream it came on.
+    pub(crate) from: Slot,
+    /// The stream it leaves by.
+    pub(crate) to: Slot,
+    /// What is written in it.
+    pub(crate) header: Header,
+    /// Octets of its payload.
+    pub(crate) payload: usize,
+}
+
+/// How far a packet has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Passage {
+    /// To its end.
+    Ends(Verdict),
+    /// To its departure.
+    Departs(Departure),
 }
 
 /// Counts what left, and against its stream what did not.
@@ -189,15 +272,14 @@ fn read(datagram: &[u8]) -> Step<(Header, usize)> {
     Ok((packet.header(), packet.payload().len()))
 }
 
-/// Makes a plain packet of the peer one for this stream's party.
+/// Makes a plain packet of the peer one for this stream's party, to be protected; gives what is written in it.
 #[inline]
-fn relay(
+fn rewrite(
     stream: &mut Stream,
     packet: &mut Packet,
     header: &Header,
-    payload: usize,
     now: Instant,
-) -> Step<()> {
+) -> Step<Header> {
     stream
         .direction
         .sends()
@@ -209,9 +291,7 @@ fn relay(
     if !passes(stream, header) {
         return Err(DropReason::UnmappedPayload);
     }
-    if stream.gate.rtp_target().is_none() {
-        return Err(DropReason::NoRemote);
-    }
+    let remote = stream.gate.rtp_target().ok_or(DropReason::NoRemote)?;
     let placed = stream
         .outgoing
         .place(Origin::Peer(header.ssrc), header, now)?;
@@ -223,11 +303,6 @@ fn relay(
     let mut view =
         rtp::PacketMut::parse(packet.data_mut()).map_err(|_| DropReason::MalformedRtp)?;
     view.set_header(placed);
-    stream.dispatch_rtp(packet)?;
-    stream
-        .transmission
-        .packet(&placed, payload, Micros(now.as_micros()));
-    stream.counts.sent_packets += 1;
-    stream.counts.sent_octets += payload as u64;
-    Ok(())
+    (packet.port, packet.remote) = (stream.rtp_port, remote);
+    Ok(placed)
 }

@@ -66,7 +66,29 @@ impl Stream {
         Ok(())
     }
 
-    /// The same for RTCP.
+    /// The same where a burst has tried the current key: what failed may still be under the one before.
+    #[inline]
+    pub(crate) fn take_opened(
+        &mut self,
+        packet: &mut Packet,
+        now: Instant,
+        outcome: Result<usize, UnprotectError>,
+    ) -> Step<()> {
+        let previous = self
+            .receiver
+            .as_mut()
+            .and_then(|incoming| incoming.previous.as_mut());
+        let length = match (outcome, previous) {
+            (Err(error), Some((previous, until))) if *until > now => {
+                previous.unprotect_rtp(packet.data_mut()).map_err(|_| error)
+            }
+            (outcome, _) => outcome,
+        };
+        packet.set_len(length.map_err(verdict::unprotect_rtp)?);
+        Ok(())
+    }
+
+    /// Decrypts RTCP that is keyed.
     pub(crate) fn unprotect_rtcp(&mut self, packet: &mut Packet, now: Instant) -> Step<()> {
         let Some(incoming) = &mut self.receiver else {
             return Ok(());
