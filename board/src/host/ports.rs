@@ -1,7 +1,8 @@
 //! UDP sockets as packet ports: epoll says which are ready, batches move what they have.
 //!
-//! A socket stays bound when its port is closed and waits in a pool, out of epoll's sight, because opening one costs twenty
-//! times what taking it back does. What arrives for it meanwhile is thrown away when it is taken back.
+//! A socket stays bound when its port is closed and waits in a pool, because opening one costs twenty times what taking it
+//! back does. What arrives for it meanwhile is thrown away when it is taken back; the first time that epoll names it, it is
+//! taken out of epoll's sight, so that junk for a closed port wakes nobody twice.
 //!
 //! One look at the sockets ([`hal::Ports::wait`]) gives a list of ready ones; `rx_burst` works through the list. A socket
 //! gives at most a burst for each look, so that a flood on one does not starve the others.
@@ -73,6 +74,7 @@ struct Socket {
     address: SocketAddr,
     dscp: Dscp,
     state: State,
+    sight: Sight,
     /// What the kernel said of its overruns when last asked.
     overruns: u32,
 }
@@ -89,6 +91,13 @@ impl Socket {
 enum State {
     Open,
     Pooled,
+}
+
+/// Whether epoll watches a socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    Seen,
+    Unseen,
 }
 
 /// A socket that epoll named, and how much it may still give before the next look.
@@ -191,7 +200,10 @@ impl Ports {
         discard(&socket.fd);
         // What came to nobody is no loss.
         socket.overruns();
-        watch(&self.epoll, socket, id)?;
+        if socket.sight == Sight::Unseen {
+            watch(&self.epoll, &socket.fd, id)?;
+            socket.sight = Sight::Seen;
+        }
         if socket.dscp != dscp {
             mark(&socket.fd, socket.address, dscp).map_err(refusal)?;
             socket.dscp = dscp;
@@ -217,18 +229,18 @@ impl hal::Ports for Ports {
                 id
             }
         };
-        let socket = Socket {
+        if let Err(error) = watch(&self.epoll, &fd, id) {
+            self.vacant.push(id);
+            return Err(error);
+        }
+        self.sockets[id as usize] = Some(Socket {
             fd,
             address: local,
             dscp,
             state: State::Open,
+            sight: Sight::Seen,
             overruns: 0,
-        };
-        if let Err(error) = watch(&self.epoll, &socket, id) {
-            self.vacant.push(id);
-            return Err(error);
-        }
-        self.sockets[id as usize] = Some(socket);
+        });
         self.by_address.insert(local, id);
         Ok(PortId(id))
     }
@@ -250,8 +262,6 @@ impl hal::Ports for Ports {
         let Some(socket) = place.as_mut().filter(|socket| socket.state == State::Open) else {
             return;
         };
-        // It was added when it was opened, so this cannot fail.
-        let _ = epoll::delete(&self.epoll, &socket.fd);
         self.overruns += u64::from(socket.overruns());
         if self.pooled < POOL {
             socket.state = State::Pooled;
@@ -354,10 +364,15 @@ impl hal::Ports for Ports {
                 }
                 NOTED => self.was_noted = true,
                 QUIET => {}
-                socket => self.ready.push(Ready {
-                    socket: socket as u32,
-                    allowance: BURST,
-                }),
+                socket => {
+                    let socket = socket as u32;
+                    if !turn_from(&self.epoll, &mut self.sockets, socket) {
+                        self.ready.push(Ready {
+                            socket,
+                            allowance: BURST,
+                        });
+                    }
+                }
             }
         }
     }
@@ -372,6 +387,19 @@ impl hal::Ports for Ports {
             }
         }
         self.overruns
+    }
+}
+
+/// Takes a socket out of epoll's sight if it waits in the pool; false where it is open.
+fn turn_from(epoll: &OwnedFd, sockets: &mut [Option<Socket>], id: u32) -> bool {
+    match sockets.get_mut(id as usize) {
+        Some(Some(socket)) if socket.state == State::Pooled => {
+            // It was added when it was opened, so this cannot fail.
+            let _ = epoll::delete(epoll, &socket.fd);
+            socket.sight = Sight::Unseen;
+            true
+        }
+        _ => false,
     }
 }
 
@@ -427,10 +455,10 @@ fn mark(fd: &OwnedFd, local: SocketAddr, dscp: Dscp) -> Result<(), Errno> {
     }
 }
 
-fn watch(epoll: &OwnedFd, socket: &Socket, id: u32) -> Result<(), OpenError> {
+fn watch(epoll: &OwnedFd, fd: &OwnedFd, id: u32) -> Result<(), OpenError> {
     epoll::add(
         epoll,
-        &socket.fd,
+        fd,
         epoll::EventData::new_u64(u64::from(id)),
         epoll::EventFlags::IN,
     )

@@ -78,20 +78,19 @@ pub fn run(arguments: &cli::Control) -> Result<(), Box<dyn Error>> {
     let here = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
+    let (file, handle) = (arguments.config.clone(), aside.handle().clone());
+    // A task of its own: what the runtime blocks on is woken by a system call each time, as if from another thread.
     let outcome = here.block_on(async {
-        let mut control = Control::start(
-            arguments.config.clone(),
-            &run,
-            configuration,
-            &journal,
-            aside.handle(),
-        )?;
-        run.announce("control")?;
-        control.run().await
+        tokio::task::spawn_local(async move {
+            let mut control = Control::start(file, &run, configuration, &journal, &handle)?;
+            run.announce("control")?;
+            control.run().await
+        })
+        .await
     });
     // A resolver that waits for an answer is not waited for.
     aside.shutdown_background();
-    Ok(outcome?)
+    Ok(outcome??)
 }
 
 struct Control {

@@ -49,6 +49,8 @@ pub(super) fn serve(listener: UnixListener, worker: Handle, capacity: u32) -> io
         number: 0,
         greeted: 0,
         backlog: VecDeque::new(),
+        given: false,
+        pid: std::process::id(),
     };
     loop {
         server.turn()?;
@@ -67,6 +69,10 @@ struct Server {
     greeted: u64,
     /// Orders the worker has had no room for. While there are any, control is not heard.
     backlog: VecDeque<Order>,
+    /// The worker has been given orders since it was last woken: once a turn is enough.
+    given: bool,
+    /// Of this process.
+    pid: u32,
 }
 
 struct Guest {
@@ -101,6 +107,9 @@ impl Server {
         self.guests.retain(|guest| guest.until > now);
         if ready.listener {
             self.accept()?;
+        }
+        if std::mem::take(&mut self.given) {
+            self.worker.waker.wake();
         }
         if let Some(Err(ended)) = self.control.as_mut().map(Connection::flush) {
             self.control_ended(&ended);
@@ -185,8 +194,8 @@ impl Server {
     /// Takes the control's commands, as long as the worker takes them too, and reads more where there is more.
     fn hear_control(&mut self, is_readable: bool) -> io::Result<()> {
         let mut may_read = is_readable;
+        let hello = self.hello();
         while self.backlog.is_empty() {
-            let hello = self.hello();
             let Some(control) = &mut self.control else {
                 return Ok(());
             };
@@ -279,7 +288,7 @@ impl Server {
     fn hello(&self) -> Event {
         Event::Hello {
             version: VERSION,
-            pid: std::process::id(),
+            pid: self.pid,
             capacity: self.capacity,
         }
     }
@@ -292,10 +301,9 @@ impl Server {
 
     /// Gives the orders that wait, as far as the worker has room. It never waits itself: the worker could be waiting for us.
     fn pass_orders(&mut self) -> io::Result<()> {
-        let mut given = false;
         while let Some(order) = self.backlog.pop_front() {
             match self.worker.orders.try_send(order) {
-                Ok(()) => given = true,
+                Ok(()) => self.given = true,
                 Err(TrySendError::Full(order)) => {
                     self.backlog.push_front(order);
                     break;
@@ -304,9 +312,6 @@ impl Server {
                     return Err(io::Error::other("the worker is gone"));
                 }
             }
-        }
-        if given {
-            self.worker.waker.wake();
         }
         Ok(())
     }

@@ -123,6 +123,7 @@ fn start_on(
         tidings: tidings_given,
         bell: Arc::clone(&bell),
         held: None,
+        told: false,
         published_at: SystemClock.now(),
         published: Fingerprint::default(),
     };
@@ -160,6 +161,8 @@ struct Thread<P> {
     bell: Arc<OwnedFd>,
     /// What the server has had no room for.
     held: Option<Tiding>,
+    /// Tidings were given since the bell last rang: once a turn is enough.
+    told: bool,
     published_at: Instant,
     published: Fingerprint,
 }
@@ -192,6 +195,7 @@ impl<P: Ports> Thread<P> {
         loop {
             let orders = self.obey();
             self.tell();
+            self.ring();
             let is_behind = self.publish(&page);
             let patience = match orders {
                 Orders::Ended => return,
@@ -248,8 +252,15 @@ impl<P: Ports> Thread<P> {
             Err(TrySendError::Full(tiding)) => self.held = Some(tiding),
             Err(TrySendError::Disconnected(_)) => return,
         }
-        // It fails only when it rings already.
-        let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+        self.told = true;
+    }
+
+    /// Tells the server of the tidings given, if there are any.
+    fn ring(&mut self) {
+        if std::mem::take(&mut self.told) {
+            // It fails only when it rings already.
+            let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+        }
     }
 
     /// Writes the counts down now and then; true while what is written is not what is.
