@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             crypto::run(cases);
             ExitCode::SUCCESS
         }
-        ["work", name, count] if sip::message::work(name, count) => ExitCode::SUCCESS,
+        ["work", name, count] if sip::work(name, count) => ExitCode::SUCCESS,
         _ => {
             eprintln!("usage: bench sip [{}]", sip::CASES.join("|"));
             eprintln!("       bench crypto [{}]", crypto::CASES.join("|"));

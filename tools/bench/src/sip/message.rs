@@ -1,18 +1,16 @@
 //! One message: an INVITE of 1.2 kB as Teams sends it is parsed, checked, built.
 //!
-//! Nanoseconds are the median of many short runs. Instructions and allocations are counted by valgrind on this program's own
-//! `work`, as the difference between two lengths of it: what start-up costs falls out, and each run of the same binary gives
-//! the same figures.
+//! Nanoseconds are the median of many short runs; `counted` has the rest.
 //!
 //! Not here: that parsing allocates nothing for each header, which `firmware/sip/tests/allocations.rs` holds.
 
 use std::hint::black_box;
-use std::process::Command;
 use std::time::Instant;
 
 use bytes::Bytes;
 use sip::message::{Message, Method, Name, Request, Uri};
 
+use super::counted::{allocations, counted, instructions};
 use super::line;
 use crate::line::median;
 
@@ -23,7 +21,7 @@ const RUNS: usize = 51;
 const IN_A_RUN: u32 = 2_000;
 
 /// Measures the case and prints its lines.
-pub(crate) fn measure(case: &'static str) {
+pub(super) fn measure(case: &'static str) {
     let mut work = Work::named(case).expect("a case of messages");
     let mut nanoseconds = Vec::with_capacity(RUNS);
     work.times(IN_A_RUN);
@@ -33,19 +31,25 @@ pub(crate) fn measure(case: &'static str) {
         nanoseconds.push(start.elapsed().as_nanos() as f64 / f64::from(IN_A_RUN));
     }
     line(case, median(&nanoseconds), "ns").print();
-    line(case, counted(case, instructions), "instructions").print();
-    line(case, counted(case, allocations), "allocations").print();
+    line(
+        case,
+        counted(case, (500, 1_500), instructions),
+        "instructions",
+    )
+    .print();
+    line(
+        case,
+        counted(case, (500, 1_500), allocations),
+        "allocations",
+    )
+    .print();
 }
 
 /// Does a piece of work `count` times; `false` where there is no such work.
-pub(crate) fn work(name: &str, count: &str) -> bool {
-    match (Work::named(name), count.parse()) {
-        (Some(mut work), Ok(count)) => {
-            work.times(count);
-            true
-        }
-        _ => false,
-    }
+pub(super) fn work(name: &str, count: u32) -> bool {
+    Work::named(name)
+        .map(|mut work| work.times(count))
+        .is_some()
 }
 
 /// What is done, with all that is ready before it begins.
@@ -151,52 +155,6 @@ impl Values {
     }
 }
 
-/// What valgrind counts for one piece of work.
-fn counted(case: &str, count: fn(&str, u32) -> u64) -> f64 {
-    let (few, many) = (500, 1_500);
-    let difference = count(case, many) - count(case, few);
-    difference as f64 / f64::from(many - few)
-}
-
-fn instructions(case: &str, times: u32) -> u64 {
-    let said = valgrind(
-        &["--tool=callgrind", "--callgrind-out-file=/dev/null"],
-        case,
-        times,
-    );
-    number_after(&said, "Collected :")
-}
-
-fn allocations(case: &str, times: u32) -> u64 {
-    let said = valgrind(&["--tool=memcheck", "--undef-value-errors=no"], case, times);
-    number_after(&said, "total heap usage:")
-}
-
-fn valgrind(tool: &[&str], case: &str, times: u32) -> String {
-    let output = Command::new("valgrind")
-        .args(tool)
-        .arg(std::env::current_exe().expect("a program runs from a file"))
-        .args(["work", case, &times.to_string()])
-        .output()
-        .expect("valgrind is installed (Debian: valgrind)");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "valgrind failed:\n{said}");
-    said
-}
-
-fn number_after(said: &str, words: &str) -> u64 {
-    said.lines()
-        .find_map(|line| line.split_once(words))
-        .and_then(|(_, rest)| {
-            rest.split_whitespace()
-                .next()?
-                .replace(',', "")
-                .parse()
-                .ok()
-        })
-        .unwrap_or_else(|| panic!("valgrind does not say {words:?}:\n{said}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,12 +171,5 @@ mod tests {
         for name in BUILT {
             assert_eq!(built.headers().get(name), parsed.headers().get(name));
         }
-    }
-
-    #[test]
-    fn what_valgrind_says_is_read() {
-        let said = "==1== Collected : 2314\n==1==   total heap usage: 1,024 allocs, 3 frees";
-        assert_eq!(number_after(said, "Collected :"), 2_314);
-        assert_eq!(number_after(said, "total heap usage:"), 1_024);
     }
 }

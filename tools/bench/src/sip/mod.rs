@@ -7,17 +7,20 @@
 mod b2bua;
 mod bridge;
 mod contender;
+mod counted;
+mod inside;
 mod load;
-pub(crate) mod message;
+mod message;
 mod standing;
 
 use crate::line::Line;
 
 /// The cases, in the order in which they run.
-pub(crate) const CASES: [&str; 7] = [
+pub(crate) const CASES: [&str; 8] = [
     "parse-invite",
     "check-invite",
     "serialise-invite",
+    inside::CASE,
     "b2bua-udp",
     "b2bua-tls",
     "memory-per-call",
@@ -32,6 +35,7 @@ pub(crate) fn run(cases: &[&str]) {
     {
         eprintln!("bench: {case}");
         match *case {
+            inside::CASE => inside::measure(),
             "b2bua-udp" => b2bua::compare(case, contender::Transport::Udp),
             "b2bua-tls" => b2bua::compare(case, contender::Transport::Tls),
             "memory-per-call" => standing::memory_per_call(case),
@@ -39,6 +43,17 @@ pub(crate) fn run(cases: &[&str]) {
             message => message::measure(message),
         }
     }
+}
+
+/// Does a piece of work `count` times, for valgrind to look at; `false` where there is no such work.
+pub(crate) fn work(name: &str, count: &str) -> bool {
+    count.parse().is_ok_and(|count| match name {
+        inside::CASE => {
+            inside::work(count);
+            true
+        }
+        message => message::work(message, count),
+    })
 }
 
 /// A line of this bench.
