@@ -23,7 +23,7 @@ use crate::cli;
 use crate::run_dir::RunDir;
 
 /// Streams held at most, files permitting.
-const MOST_STREAMS: u64 = 16_384;
+const MOST_STREAMS: u64 = 32_768;
 
 /// Files beside those of streams: sockets of controls, epoll, the log, what the libraries hold.
 const OTHER_FILES: u64 = 64;
