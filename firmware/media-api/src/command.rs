@@ -32,8 +32,8 @@ pub enum Command {
         /// Control's version of the contract.
         version: Version,
     },
-    /// Makes the stream as the spec says, new or replaced. Answered by `Event::Installed` or `Event::Refused`; a refused
-    /// replacement leaves the stream as it was.
+    /// Makes the stream as the spec says, new or replaced. Answered by `Event::Refused` where that cannot be, which leaves a
+    /// stream that is to be replaced as it was; no word is consent, so that control is not woken to hear what it expects.
     Put(StreamSpec),
     /// These two relay to each other from now on, and to nobody else. May come before either stream does: it is remembered.
     /// What each party hears goes on under the same SSRC with the next number (transfer, another fork).

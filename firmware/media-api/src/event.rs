@@ -26,11 +26,6 @@ pub enum Event {
         /// Streams it can hold.
         capacity: u32,
     },
-    /// The stream is as the last spec says.
-    Installed {
-        /// The stream.
-        id: StreamId,
-    },
     /// A command was not obeyed and nothing has changed.
     Refused {
         /// The stream it was about; the first one of a link.

@@ -183,7 +183,6 @@ fn events() -> Vec<Event> {
             pid: 4711,
             capacity: 16_384,
         },
-        Event::Installed { id },
         Event::RtpStarted { id },
         Event::Latched {
             id,

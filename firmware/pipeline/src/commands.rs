@@ -68,14 +68,10 @@ impl Pipeline {
             }),
             Command::Put(spec) => {
                 let id = spec.id;
-                let event = match self.put(moment.now, spec, ports) {
-                    Ok(slot) => {
-                        self.look_after(slot);
-                        Event::Installed { id }
-                    }
-                    Err(reason) => Event::Refused { id, reason },
-                };
-                self.outbox.answer(event);
+                match self.put(moment.now, spec, ports) {
+                    Ok(slot) => self.look_after(slot),
+                    Err(reason) => self.refuse(id, Some(reason)),
+                }
             }
             Command::Link { a, b } => {
                 let refusal = if a == b {

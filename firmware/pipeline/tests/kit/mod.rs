@@ -48,8 +48,14 @@ impl Lab {
     }
 
     pub(crate) fn put(&mut self, spec: &StreamSpec) {
+        let before = self.events.len();
         self.tell(Command::Put(spec.clone()));
-        assert_eq!(self.events.last(), Some(&Event::Installed { id: spec.id }));
+        let refused = |event: &Event| matches!(event, Event::Refused { .. });
+        assert!(
+            !self.events[before..].iter().any(refused),
+            "{:?}",
+            self.events
+        );
     }
 
     pub(crate) fn link(&mut self, a: u64, b: u64) {

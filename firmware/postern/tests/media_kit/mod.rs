@@ -154,8 +154,10 @@ impl Control {
 
     pub(crate) fn put(&mut self, spec: &StreamSpec) {
         self.say(&Command::Put(spec.clone()));
+        // No word is consent: what comes to a later question says that there was none.
+        self.say(&Command::Statistics(spec.id));
         let answer = self.wait_for(|event| match event {
-            Event::Installed { id } if *id == spec.id => Some(Ok(())),
+            Event::Statistics { id, .. } if *id == spec.id => Some(Ok(())),
             Event::Refused { id, reason } if *id == spec.id => Some(Err(*reason)),
             _ => None,
         });

@@ -170,7 +170,6 @@ impl Held {
                     self.sent.push((target.remote, text));
                     continue;
                 }
-                Output::Media(Command::Put(spec)) => Event::Installed { id: spec.id },
                 Output::Media(Command::Remove(id)) => Event::Removed {
                     id,
                     statistics: Statistics::default(),
