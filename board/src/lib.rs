@@ -17,5 +17,6 @@ pub mod clock;
 mod driver;
 pub mod host;
 pub mod linux;
+mod pace;
 pub mod shm;
 pub mod sim;

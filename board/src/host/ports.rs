@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::sys::{self, Arrival};
+use crate::pace::{Found, Pace};
 
 /// Sockets kept bound without being open; beyond it they are closed. A whole range of media ports of a large box.
 const POOL: usize = 16_384;
@@ -55,6 +56,8 @@ pub struct Ports {
     ready: Vec<Ready>,
     next: usize,
     was_noted: bool,
+    was_woken: bool,
+    pace: Pace,
     overruns: u64,
     /// Where the next look for overruns begins.
     overrun_look: usize,
@@ -143,6 +146,8 @@ impl Ports {
             ready: Vec::with_capacity(LOOK),
             next: 0,
             was_noted: false,
+            was_woken: false,
+            pace: Pace::new(),
             overruns: 0,
             overrun_look: 0,
         })
@@ -183,6 +188,55 @@ impl Ports {
     #[must_use]
     pub fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.wake))
+    }
+
+    /// Asks epoll what is ready; waits for it at most so long.
+    pub(crate) fn look(&mut self, timeout: Option<Duration>) {
+        self.ready.clear();
+        self.next = 0;
+        self.was_noted = false;
+        self.was_woken = false;
+        let mut events = [const { core::mem::MaybeUninit::<epoll::Event>::uninit() }; LOOK];
+        // Rounded up to milliseconds, the grain of epoll_wait: waking too early would be waking twice.
+        let timeout = timeout.map(|timeout| {
+            let milliseconds = timeout.as_micros().div_ceil(1_000).min(86_400_000) as i64;
+            Timespec {
+                tv_sec: milliseconds / 1_000,
+                tv_nsec: milliseconds % 1_000 * 1_000_000,
+            }
+        });
+        // Interrupted by a signal: as good as woken.
+        let Ok((events, _)) = epoll::wait(&self.epoll, &mut events, timeout.as_ref()) else {
+            return;
+        };
+        for event in events {
+            match event.data.u64() {
+                WAKE => {
+                    self.was_woken = true;
+                    let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
+                }
+                NOTED => self.was_noted = true,
+                QUIET => {}
+                socket => {
+                    let socket = socket as u32;
+                    if !turn_from(&self.epoll, &mut self.sockets, socket) {
+                        self.ready.push(Ready {
+                            socket,
+                            allowance: BURST,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the last look has shown.
+    pub(crate) fn found(&self) -> Found {
+        if self.ready.is_empty() {
+            Found::Nothing
+        } else {
+            Found::Packets
+        }
     }
 
     fn socket(&self, port: PortId) -> Option<&Socket> {
@@ -341,40 +395,15 @@ impl hal::Ports for Ports {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) {
-        self.ready.clear();
-        self.next = 0;
-        self.was_noted = false;
-        let mut events = [const { core::mem::MaybeUninit::<epoll::Event>::uninit() }; LOOK];
-        // Rounded up to milliseconds, the grain of epoll_wait: waking too early would be waking twice.
-        let timeout = timeout.map(|timeout| {
-            let milliseconds = timeout.as_micros().div_ceil(1_000).min(86_400_000) as i64;
-            Timespec {
-                tv_sec: milliseconds / 1_000,
-                tv_nsec: milliseconds % 1_000 * 1_000_000,
-            }
-        });
-        // Interrupted by a signal: as good as woken.
-        let Ok((events, _)) = epoll::wait(&self.epoll, &mut events, timeout.as_ref()) else {
-            return;
-        };
-        for event in events {
-            match event.data.u64() {
-                WAKE => {
-                    let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
-                }
-                NOTED => self.was_noted = true,
-                QUIET => {}
-                socket => {
-                    let socket = socket as u32;
-                    if !turn_from(&self.epoll, &mut self.sockets, socket) {
-                        self.ready.push(Ready {
-                            socket,
-                            allowance: BURST,
-                        });
-                    }
-                }
-            }
+        let has_napped = self.pace.nap(timeout);
+        if has_napped {
+            self.look(Some(Duration::from_ticks(0)));
         }
+        // Who was woken meanwhile has something else to do.
+        if !has_napped || (self.ready.is_empty() && !self.was_woken) {
+            self.look(timeout);
+        }
+        self.pace.looked(self.found());
     }
 
     fn overruns(&mut self) -> u64 {

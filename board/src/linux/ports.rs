@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 
 use embassy_time::{Duration, Instant};
-use hal::{BUFFER, Burst, Dscp, Marks, OpenError, Packet, PortId};
+use hal::{BUFFER, BURST, Burst, Dscp, Marks, OpenError, Packet, PortId};
 
 use super::bpf::{AttachMode, Link, Program, SocketMap};
 use super::frame::{self, Headers};
@@ -29,6 +29,7 @@ use super::program::{Ours, Steering, assemble};
 use super::queue::{Next, Queue};
 use crate::clock::ticks;
 use crate::host::{self, Attention, Waker};
+use crate::pace::{Found, Pace};
 
 /// Queues of an interface at most; further ones are left to the kernel, which hands their packets to the sockets.
 const QUEUES: u32 = 32;
@@ -137,6 +138,7 @@ pub struct Ports {
     first: usize,
     unlooked: u32,
     frames: Frames,
+    pace: Pace,
 }
 
 const NONE: u32 = u32::MAX;
@@ -240,6 +242,7 @@ impl Ports {
             first: 0,
             unlooked: 0,
             frames: Frames::default(),
+            pace: Pace::new(),
         })
     }
 
@@ -259,6 +262,14 @@ impl Ports {
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.slow.waker()
+    }
+
+    /// Frames that have arrived.
+    fn waiting(&self) -> usize {
+        self.queues
+            .iter()
+            .map(|queue| queue.waiting() as usize)
+            .sum()
     }
 
     fn is_steered(&self, local: SocketAddr) -> bool {
@@ -441,9 +452,14 @@ impl hal::Ports for Ports {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) {
-        let has_frames = self.queues.iter().any(|queue| queue.waiting() > 0);
+        // A burst that is full leaves at once; fewer packets wait for others while there is load.
+        if self.waiting() < BURST {
+            self.pace.nap(timeout);
+        }
+        let has_frames = self.waiting() > 0;
         if has_frames && self.unlooked < LOOK_EVERY {
             self.unlooked += 1;
+            self.pace.looked(Found::Packets);
             return;
         }
         self.unlooked = 0;
@@ -452,9 +468,14 @@ impl hal::Ports for Ports {
         } else {
             timeout
         };
-        self.slow.wait(timeout);
+        self.slow.look(timeout);
         if self.slow.was_noted() {
             self.hops.refresh();
         }
+        self.pace.looked(if self.waiting() > 0 {
+            Found::Packets
+        } else {
+            self.slow.found()
+        });
     }
 }

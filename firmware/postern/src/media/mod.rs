@@ -42,10 +42,11 @@ pub fn counters_file(run: &RunDir) -> PathBuf {
 pub fn run(arguments: &cli::Media) -> io::Result<()> {
     let run = RunDir::at(&arguments.run)?;
     let capacity = raise_file_limit();
-    let socket = run.media_socket();
-    let listener = run.listen(&socket)?;
     let frames = arguments.config.as_deref().and_then(packets::frames);
     let worker = worker::start(frames, &counters_file(&run), capacity as usize)?;
+    // Who can connect finds all of it ready.
+    let socket = run.media_socket();
+    let listener = run.listen(&socket)?;
     run.announce("media")?;
     tracing::info!(socket = %socket.display(), capacity, "media is ready");
     server::serve(listener, worker, capacity)

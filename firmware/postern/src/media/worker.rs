@@ -7,6 +7,7 @@
 //! Not here: what a turn does (`pipeline::Worker`), the connection to control (`server.rs`).
 
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use media_api::{Command, Event};
 use pipeline::{Pipeline, Worker};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
 
 /// Commands and events on their way; beyond it the sender waits, which for the worker means that it keeps them.
 const QUEUE: usize = 4_096;
@@ -132,6 +133,7 @@ fn start_on(
         .spawn(move || {
             let _end = EndWithThread;
             keep_to_one_processor();
+            wake_in_time();
             thread.run(&words);
         })?;
     Ok(Handle {
@@ -300,5 +302,14 @@ fn keep_to_one_processor() {
     match sched_setaffinity(None, &one) {
         Ok(()) => tracing::info!(processor = last, "the worker keeps to one processor"),
         Err(error) => tracing::warn!(%error, "the worker has no processor of its own"),
+    }
+}
+
+/// The kernel may let a thread oversleep by so much to wake it with others: 50 us unless told, as long as a nap of the ports.
+const SLACK: NonZeroU64 = NonZeroU64::new(1_000).expect("it is not zero");
+
+fn wake_in_time() {
+    if let Err(error) = set_current_timer_slack(Some(SLACK)) {
+        tracing::warn!(%error, "the worker oversleeps");
     }
 }
