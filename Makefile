@@ -15,7 +15,7 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev
 # Networks of their own for the tests, and the real peers that tests call and benches compare with.
 PEER_PACKAGES := iproute2 sip-tester baresip-core kamailio kamailio-tls-modules libsrtp2-dev
 # What counts instructions and allocations, and the libraries that benches compare with (Intel's is for Intel's processors).
-BENCH_PACKAGES := valgrind $(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
+BENCH_PACKAGES := valgrind rtpengine-daemon $(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
 NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
 
 .PHONY: help run test test-fast test-slow lint bench check fuzz clean build-needs test-needs

@@ -478,4 +478,9 @@ impl hal::Ports for Ports {
             self.slow.found()
         });
     }
+
+    fn overruns(&mut self) -> u64 {
+        let queues: u64 = self.queues.iter().map(Queue::overruns).sum();
+        queues + self.slow.overruns()
+    }
 }

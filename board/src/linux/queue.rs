@@ -89,6 +89,14 @@ impl Queue {
             .is_ok_and(|options| options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY))
     }
 
+    /// Frames that arrived and found no room, so far.
+    pub(super) fn overruns(&self) -> u64 {
+        sockopt::xdp_statistics(&self.socket).map_or(0, |statistics| {
+            // A frame is dropped for want of a place to write it, or of a place in the ring.
+            statistics.rx_dropped + statistics.rx_ring_full.unwrap_or(0)
+        })
+    }
+
     /// How many frames have arrived.
     pub(super) fn waiting(&self) -> u32 {
         self.receive.waiting()

@@ -4,6 +4,8 @@
 //!
 //! Not here: what is measured.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// One case, with one figure of it.
@@ -19,6 +21,9 @@ pub(crate) struct Line {
     peer_value: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<f64>,
+    /// What a case has beside.
+    #[serde(flatten)]
+    others: BTreeMap<&'static str, f64>,
 }
 
 impl Line {
@@ -36,6 +41,7 @@ impl Line {
             peer: None,
             peer_value: None,
             ratio: None,
+            others: BTreeMap::new(),
         }
     }
 
@@ -45,6 +51,13 @@ impl Line {
         self.peer = Some(peer);
         self.peer_value = Some(to(1, peer_value));
         self.ratio = Some(to(3, ratio));
+        self
+    }
+
+    /// With another figure, of so many digits.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, digits: i32, value: f64) -> Self {
+        self.others.insert(name, to(digits, value));
         self
     }
 
@@ -84,10 +97,12 @@ mod tests {
             serde_json::to_string(&alone).expect("JSON"),
             r#"{"bench":"sip","case":"parse-invite","value":640.0,"unit":"ns"}"#
         );
-        let beside = Line::new("sip", "b2bua-udp", 300.0, "us").beside("kamailio", 400.0, 0.75);
+        let beside = Line::new("sip", "b2bua-udp", 300.0, "us")
+            .beside("kamailio", 400.0, 0.75)
+            .with("loss", 2, 0.126);
         assert_eq!(
             serde_json::to_string(&beside).expect("JSON"),
-            r#"{"bench":"sip","case":"b2bua-udp","value":300.0,"unit":"us","peer":"kamailio","peer_value":400.0,"ratio":0.75}"#
+            r#"{"bench":"sip","case":"b2bua-udp","value":300.0,"unit":"us","peer":"kamailio","peer_value":400.0,"ratio":0.75,"loss":0.13}"#
         );
     }
 

@@ -1,7 +1,7 @@
 //! `bench`: measures, beside a peer where there is one, and prints one JSON line a case on standard output.
 //!
-//! `bench sip` runs all its cases, `bench sip CASE…` some; so does `bench crypto`. `bench work NAME COUNT` does one piece of work COUNT times and says
-//! nothing: it is what valgrind looks at. What a person may want to know meanwhile goes to standard error.
+//! `bench sip`, `bench relay` and `bench crypto` run all their cases, `bench sip CASE…` some. `bench work NAME COUNT` does one
+//! piece of work COUNT times and says nothing: it is what valgrind looks at. What a person may want to know meanwhile goes to standard error.
 //!
 //! Every figure with a peer is taken in the same run, turn by turn, so that neighbours on the machine disturb both alike.
 //!
@@ -12,6 +12,7 @@ mod crypto;
 mod line;
 mod place;
 mod process;
+mod relay;
 mod sip;
 
 use std::process::ExitCode;
@@ -28,10 +29,15 @@ fn main() -> ExitCode {
             crypto::run(cases);
             ExitCode::SUCCESS
         }
+        ["relay", cases @ ..] if cases.iter().all(|case| relay::CASES.contains(case)) => {
+            relay::run(cases);
+            ExitCode::SUCCESS
+        }
         ["work", name, count] if sip::work(name, count) => ExitCode::SUCCESS,
         _ => {
             eprintln!("usage: bench sip [{}]", sip::CASES.join("|"));
             eprintln!("       bench crypto [{}]", crypto::CASES.join("|"));
+            eprintln!("       bench relay [{}]", relay::CASES.join("|"));
             ExitCode::from(2)
         }
     }
