@@ -19,6 +19,7 @@ pub mod fuzz;
 pub mod quality;
 pub mod rtcp;
 pub mod rtp;
+pub mod simd;
 pub mod srtp;
 pub mod stun;
 pub mod tone;

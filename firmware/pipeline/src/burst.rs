@@ -14,6 +14,7 @@
 
 use hal::{BURST, Burst, Packet};
 use measure::MediaCounter;
+use media_dsp::simd::prefetch;
 use media_dsp::srtp::burst::{Contexts, Job, protect, unprotect};
 use media_dsp::srtp::{Receiver, Sender};
 
@@ -26,6 +27,7 @@ use crate::worker::Moment;
 impl Pipeline {
     /// Passes a burst through: what leaves is marked in it.
     pub fn burst(&mut self, moment: Moment, burst: &mut Burst) {
+        self.prefetch(burst);
         let mut sealings = [Sealing::Closed; BURST];
         self.open(burst, &mut sealings);
         let mut departures = [None; BURST];
@@ -38,6 +40,27 @@ impl Pipeline {
             }
         }
         self.close(moment, burst, &departures);
+    }
+
+    /// Asks for what the passes touch to be brought near: first the streams, then what they point at.
+    fn prefetch(&self, burst: &Burst) {
+        let mut streams = [None; BURST];
+        for (stream, packet) in streams.iter_mut().zip(burst.packets()) {
+            let owner = self.table.owner(packet.port);
+            *stream = owner.and_then(|(slot, _)| self.table.stream(slot));
+            if let Some(stream) = stream {
+                prefetch(&stream.id);
+            }
+        }
+        for stream in streams.into_iter().flatten() {
+            stream.prefetch_arrival();
+            if let Some(incoming) = &stream.receiver {
+                incoming.current.prefetch();
+            }
+            if let Some(peer) = stream.peer.and_then(|peer| self.table.stream(peer)) {
+                peer.prefetch_departure();
+            }
+        }
     }
 
     /// Passes 1 and 2.
@@ -126,11 +149,11 @@ impl Contexts<Sender> for Table {
 
     #[inline]
     fn context(&self, slot: Slot) -> Option<&Sender> {
-        self.stream(slot)?.sender.as_ref()
+        self.stream(slot)?.sender.as_deref()
     }
 
     #[inline]
     fn context_mut(&mut self, slot: Slot) -> Option<&mut Sender> {
-        self.stream_mut(slot)?.sender.as_mut()
+        self.stream_mut(slot)?.sender.as_deref_mut()
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! Not here: the wire between the planes; who is control and whether it is there, beyond [`Presence`].
 
+use alloc::boxed::Box;
+
 use embassy_time::{Duration, Instant};
 use hal::{OpenError, PortId, Ports};
 use measure::{MediaCounter, Refusal};
@@ -199,7 +201,7 @@ impl Pipeline {
                 let format = format.ok_or(Refusal::NoToneCodec)?;
                 // A tone that follows another is a run of its own.
                 stream.outgoing.end_run();
-                stream.tone = Some(Playing::new(tone, format, now));
+                stream.tone = Some(Box::new(Playing::new(tone, format, now)));
             }
         }
         self.look_after(slot);

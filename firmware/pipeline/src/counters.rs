@@ -4,6 +4,8 @@
 //!
 //! Not here: names (`measure`), reception statistics (`media_dsp::quality`).
 
+use alloc::boxed::Box;
+
 use measure::{DropReason, MediaCounter};
 
 /// Counts of the whole pipeline.
@@ -66,7 +68,8 @@ pub(crate) struct Counts {
     pub(crate) sent_packets: u64,
     pub(crate) sent_octets: u64,
     pub(crate) sent_rtcp: u64,
-    pub(crate) drops: [u64; DropReason::COUNT],
+    /// Apart: packets that are good do not touch it.
+    pub(crate) drops: Box<[u64; DropReason::COUNT]>,
 }
 
 impl Default for Counts {
@@ -78,7 +81,7 @@ impl Default for Counts {
             sent_packets: 0,
             sent_octets: 0,
             sent_rtcp: 0,
-            drops: [0; DropReason::COUNT],
+            drops: Box::new([0; DropReason::COUNT]),
         }
     }
 }

@@ -125,6 +125,7 @@ impl Round {
 /// What holds a session.
 trait Keyed {
     fn session(&self) -> &Session;
+    fn prefetch(&self);
 }
 
 impl Keyed for Sender {
@@ -132,12 +133,22 @@ impl Keyed for Sender {
     fn session(&self) -> &Session {
         Self::session(self)
     }
+
+    #[inline]
+    fn prefetch(&self) {
+        Self::prefetch(self);
+    }
 }
 
 impl Keyed for Receiver {
     #[inline]
     fn session(&self) -> &Session {
         Self::session(self)
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        Self::prefetch(self);
     }
 }
 
@@ -297,6 +308,11 @@ where
     C: Keyed,
     X: Contexts<C> + ?Sized,
 {
+    for job in jobs {
+        if let Some(context) = contexts.context(job.context) {
+            context.prefetch();
+        }
+    }
     for job in jobs {
         if let Some(context) = contexts.context(job.context) {
             context.session().prefetch();

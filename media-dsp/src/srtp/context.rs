@@ -1,6 +1,6 @@
 //! What both directions share: session keys, sources with their windows, counters.
 //!
-//! Sources lie in a flat table made with the context; a search looks at those in use, which are one or two. A source
+//! Sources have places made with the context; a search looks at those in use, which are one or two. A source
 //! takes its place only with an authentic packet (receiver) or one of ours (sender), and keeps it until the key changes:
 //! to forget a window would let its packets be replayed.
 //!
@@ -11,6 +11,8 @@ use alloc::vec::Vec;
 
 use super::cipher::{Transform, transform};
 use super::session::Session;
+use crate::simd::prefetch;
+
 use super::{ContextState, Keying, Limits, Rekey, ReplayWindow, RestoreError, SourceState};
 
 /// SRTCP indices have 31 bits, and so many packets a key protects at most (RFC 3711 §9.2).
@@ -24,21 +26,24 @@ pub(super) const MAX_PACKET: usize = 65_535;
 
 /// One SSRC.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(super) struct Source {
     pub(super) ssrc: u32,
     pub(super) rtp: ReplayWindow,
     pub(super) rtcp: ReplayWindow,
 }
 
-/// One direction with its keys.
+/// One direction with its keys. What a packet touches lies in front, and the first source, mostly the only one, in place.
+#[repr(C, align(64))]
 pub(super) struct Context {
-    pub(super) keying: Keying,
-    pub(super) transform: Box<dyn Transform>,
-    pub(super) session: Session,
-    pub(super) rtp_packets: u64,
-    pub(super) rtcp_packets: u64,
-    slots: Box<[Source]>,
+    first: Source,
     used: usize,
+    pub(super) rtp_packets: u64,
+    pub(super) keying: Keying,
+    pub(super) session: Session,
+    others: Box<[Source]>,
+    pub(super) transform: Box<dyn Transform>,
+    pub(super) rtcp_packets: u64,
 }
 
 impl Context {
@@ -48,14 +53,15 @@ impl Context {
             rtp: ReplayWindow::new(limits.window),
             rtcp: ReplayWindow::new(64),
         };
-        let slots: Vec<Source> = (0..limits.sources.max(1)).map(|_| vacant.clone()).collect();
+        let others: Vec<Source> = (1..limits.sources).map(|_| vacant.clone()).collect();
         Self {
+            first: vacant,
             transform: transform(&keying.master),
             session: Session::new(&keying.master),
             keying,
             rtp_packets: 0,
             rtcp_packets: 0,
-            slots: slots.into(),
+            others: others.into(),
             used: 0,
         }
     }
@@ -63,31 +69,66 @@ impl Context {
     /// The slot of a source, if it has one.
     #[inline]
     pub(super) fn find(&self, ssrc: u32) -> Option<usize> {
-        self.slots[..self.used]
-            .iter()
+        if self.used > 0 && self.first.ssrc == ssrc {
+            return Some(0);
+        }
+        self.sources()
+            .skip(1)
             .position(|source| source.ssrc == ssrc)
+            .map(|place| place + 1)
+    }
+
+    /// The sources in use.
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        core::iter::once(&self.first)
+            .chain(&self.others)
+            .take(self.used)
+    }
+
+    /// All places for sources.
+    fn places(&mut self) -> impl Iterator<Item = &mut Source> {
+        core::iter::once(&mut self.first).chain(&mut self.others)
+    }
+
+    #[inline]
+    fn place(&mut self, slot: usize) -> &mut Source {
+        match slot.checked_sub(1) {
+            None => &mut self.first,
+            Some(other) => &mut self.others[other],
+        }
     }
 
     /// Whether one more source has a place.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.used < self.slots.len()
+        self.used <= self.others.len()
     }
 
     #[inline]
     pub(super) fn source(&self, slot: usize) -> &Source {
-        &self.slots[slot]
+        match slot.checked_sub(1) {
+            None => &self.first,
+            Some(other) => &self.others[other],
+        }
     }
 
     /// The source in its slot, or in a new one where `has_room` said so.
     #[inline]
     pub(super) fn admit(&mut self, slot: Option<usize>, ssrc: u32) -> &mut Source {
         let slot = slot.unwrap_or_else(|| {
-            self.slots[self.used].ssrc = ssrc;
+            let slot = self.used;
+            self.place(slot).ssrc = ssrc;
             self.used += 1;
-            self.used - 1
+            slot
         });
-        &mut self.slots[slot]
+        self.place(slot)
+    }
+
+    /// Asks for what a packet touches to be brought near, the keys apart: which they are is said here.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch(&self.first.ssrc);
+        prefetch(&self.keying);
     }
 
     /// MED-04: the same key goes on where it was, another begins at roll-over counter 0.
@@ -104,7 +145,7 @@ impl Context {
     }
 
     fn forget(&mut self) {
-        for source in &mut self.slots[..self.used] {
+        for source in self.places() {
             source.rtp.clear();
             source.rtcp.clear();
         }
@@ -120,7 +161,7 @@ impl Context {
     }
 
     pub(super) fn snapshot(&self) -> ContextState {
-        let sources = self.slots[..self.used].iter().map(|source| SourceState {
+        let sources = self.sources().map(|source| SourceState {
             ssrc: source.ssrc,
             rtp: source.rtp.snapshot(),
             rtcp: source.rtcp.snapshot(),
@@ -140,7 +181,7 @@ impl Context {
     ) -> Result<(), RestoreError> {
         self.check(state)?;
         self.forget();
-        for (slot, source) in self.slots.iter_mut().zip(&state.sources) {
+        for (slot, source) in self.places().zip(&state.sources) {
             slot.ssrc = source.ssrc;
             slot.rtp.restore(&source.rtp);
             slot.rtcp.restore(&source.rtcp);
@@ -155,7 +196,7 @@ impl Context {
     }
 
     fn check(&self, state: &ContextState) -> Result<(), RestoreError> {
-        if state.sources.len() > self.slots.len() {
+        if state.sources.len() > 1 + self.others.len() {
             return Err(RestoreError::TooManySources);
         }
         for (at, source) in state.sources.iter().enumerate() {

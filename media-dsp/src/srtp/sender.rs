@@ -94,6 +94,12 @@ impl Sender {
         self.context.rtp_packets += 1;
     }
 
+    /// Asks for what a packet will touch to be brought near. A burst does so itself; who knows earlier gains by saying so.
+    #[inline]
+    pub fn prefetch(&self) {
+        self.context.prefetch();
+    }
+
     #[inline]
     pub(super) fn session(&self) -> &Session {
         &self.context.session

@@ -11,6 +11,7 @@ use super::cipher::Place;
 use super::kdf::{Label, derive};
 use super::simd::{BLOCK, Engine, HashKey, KEYS_128, KEYS_256, Mac, Message, SHA_BLOCK, Schedule};
 use super::{MasterKey, Suite};
+use crate::simd::prefetch;
 
 /// What a burst needs of a context.
 ///
@@ -92,8 +93,8 @@ impl Session {
     pub(super) fn prefetch(&self) {
         by_mode!(
             self,
-            keys => keys.engine.prefetch(keys),
-            keys => keys.engine.prefetch(keys),
+            keys => prefetch(keys),
+            keys => prefetch(keys),
             {}
         );
     }

@@ -2,11 +2,14 @@
 //!
 //! Not here: how a spec becomes one (`install.rs`).
 
+use alloc::boxed::Box;
+
 use embassy_time::Instant;
 use hal::{Packet, PortId};
 use measure::DropReason;
 use media_api::{Direction, PeerReport, Received, Sent, Statistics, StreamId, StreamSpec};
 use media_dsp::quality::{Reception, Transmission};
+use media_dsp::simd::prefetch;
 use media_dsp::srtp::{Receiver, Sender, UnprotectError};
 
 use crate::counters::Counts;
@@ -21,30 +24,52 @@ use crate::vigil::Vigil;
 /// In a payload map: nothing of this type passes.
 pub(crate) const UNMAPPED: u8 = 0xff;
 
-/// One stream.
+/// One stream. What a packet touches lies together and in front, what it does not is elsewhere: with thousands of streams, memory
+/// is what a packet waits for.
+#[repr(C, align(64))]
 pub(crate) struct Stream {
+    pub(crate) id: StreamId,
+    pub(crate) peer: Option<Slot>,
     pub(crate) rtp_port: PortId,
     pub(crate) rtcp_port: Option<PortId>,
-    pub(crate) peer: Option<Slot>,
     pub(crate) direction: Direction,
+    pub(crate) receiver: Option<Box<Incoming>>,
+    pub(crate) sender: Option<Box<Sender>>,
+    pub(crate) tone: Option<Box<Playing>>,
     pub(crate) gate: Gate,
+    pub(crate) counts: Counts,
+    pub(crate) vigil: Vigil,
+    pub(crate) reception: Reception,
     pub(crate) outgoing: Outgoing,
-    pub(crate) receiver: Option<Incoming>,
-    pub(crate) sender: Option<Sender>,
+    pub(crate) transmission: Transmission,
     /// The party's payload type for each of the peer's.
     pub(crate) payloads: [u8; 128],
-    pub(crate) reception: Reception,
-    pub(crate) transmission: Transmission,
-    pub(crate) vigil: Vigil,
-    pub(crate) tone: Option<Playing>,
-    pub(crate) reports: Reports,
-    pub(crate) counts: Counts,
-    pub(crate) spec: StreamSpec,
+    pub(crate) reports: Box<Reports>,
+    pub(crate) spec: Box<StreamSpec>,
 }
 
 impl Stream {
     pub(crate) fn id(&self) -> StreamId {
-        self.spec.id
+        self.id
+    }
+
+    /// Asks for what an arriving packet touches to be brought near.
+    #[inline]
+    pub(crate) fn prefetch_arrival(&self) {
+        prefetch(&self.gate);
+        prefetch(&self.counts);
+        prefetch(&self.vigil);
+        prefetch(&self.reception);
+    }
+
+    /// Asks for what a leaving packet touches to be brought near.
+    #[inline]
+    pub(crate) fn prefetch_departure(&self) {
+        prefetch(&self.id);
+        prefetch(&self.gate);
+        prefetch(&self.counts);
+        prefetch(&self.outgoing);
+        prefetch(&self.transmission);
     }
 
     /// The port by which RTCP leaves.
@@ -74,16 +99,13 @@ impl Stream {
         now: Instant,
         outcome: Result<usize, UnprotectError>,
     ) -> Step<()> {
-        let previous = self
-            .receiver
-            .as_mut()
-            .and_then(|incoming| incoming.previous.as_mut());
-        let length = match (outcome, previous) {
-            (Err(error), Some((previous, until))) if *until > now => {
-                previous.unprotect_rtp(packet.data_mut()).map_err(|_| error)
-            }
-            (outcome, _) => outcome,
-        };
+        let length = outcome.or_else(|error| {
+            // The key before lies elsewhere, and only what fails asks for it.
+            let incoming = self.receiver.as_mut().ok_or(error)?;
+            incoming.with_previous(now, error, |receiver| {
+                receiver.unprotect_rtp(packet.data_mut())
+            })
+        });
         packet.set_len(length.map_err(verdict::unprotect_rtp)?);
         Ok(())
     }
@@ -134,7 +156,7 @@ impl Stream {
     /// Lets go of the keys before a re-key once they are no longer tried.
     pub(crate) fn forget_previous_key(&mut self, now: Instant) {
         if let Some(incoming) = &mut self.receiver {
-            incoming.previous.take_if(|(_, until)| *until <= now);
+            incoming.previous.take_if(|previous| previous.1 <= now);
         }
     }
 
@@ -143,7 +165,7 @@ impl Stream {
         let micros = |ticks: u32| micros(ticks, self.spec.clock_rate);
         let drops = DropReason::ALL
             .into_iter()
-            .zip(self.counts.drops)
+            .zip(*self.counts.drops)
             .filter(|(_, count)| *count > 0);
         Statistics {
             received: Received {
@@ -181,7 +203,7 @@ fn micros(ticks: u32, clock_rate: u32) -> u32 {
 /// changes over at another moment than we do.
 pub(crate) struct Incoming {
     pub(crate) current: Receiver,
-    pub(crate) previous: Option<(Receiver, Instant)>,
+    pub(crate) previous: Option<Box<(Receiver, Instant)>>,
 }
 
 impl Incoming {
@@ -191,11 +213,19 @@ impl Incoming {
         now: Instant,
         mut unprotect: impl FnMut(&mut Receiver) -> Result<usize, UnprotectError>,
     ) -> Result<usize, UnprotectError> {
-        match (unprotect(&mut self.current), &mut self.previous) {
-            (Err(error), Some((previous, until))) if *until > now => {
-                unprotect(previous).map_err(|_| error)
-            }
-            (outcome, _) => outcome,
+        unprotect(&mut self.current).or_else(|error| self.with_previous(now, error, unprotect))
+    }
+
+    /// What failed with one key may succeed with the one before; if not, the first failure counts.
+    fn with_previous(
+        &mut self,
+        now: Instant,
+        error: UnprotectError,
+        unprotect: impl FnOnce(&mut Receiver) -> Result<usize, UnprotectError>,
+    ) -> Result<usize, UnprotectError> {
+        match self.previous.as_deref_mut() {
+            Some((previous, until)) if *until > now => unprotect(previous).map_err(|_| error),
+            _ => Err(error),
         }
     }
 }

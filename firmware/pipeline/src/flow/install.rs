@@ -4,6 +4,8 @@
 //!
 //! Not here: ports (`commands.rs` opens them), answers.
 
+use alloc::boxed::Box;
+
 use embassy_time::{Duration, Instant};
 use hal::{Dscp, PortId};
 use measure::Refusal;
@@ -125,25 +127,30 @@ pub(crate) fn create(
     let (ssrc, timestamp) = (chance.next_u32(), chance.next_u32());
     let outgoing = Outgoing::new(ssrc, chance.next_u32() as u16, timestamp, spec.clock_rate);
     Stream {
+        id: spec.id,
         rtp_port,
         rtcp_port,
         peer: None,
         direction: spec.direction,
         gate: Gate::new(&spec),
         outgoing,
-        receiver: checked.receive.map(|keying| Incoming {
-            current: Receiver::new(keying, HEARD),
-            previous: None,
+        receiver: checked.receive.map(|keying| {
+            Box::new(Incoming {
+                current: Receiver::new(keying, HEARD),
+                previous: None,
+            })
         }),
-        sender: checked.transmit.map(|keying| Sender::new(keying, SENT)),
+        sender: checked
+            .transmit
+            .map(|keying| Box::new(Sender::new(keying, SENT))),
         payloads: checked.payloads,
         reception: Reception::new(spec.clock_rate),
         transmission: Transmission::new(spec.clock_rate),
         vigil: Vigil::new(&spec, now),
         tone: None,
-        reports: Reports::new(chance, now),
+        reports: Box::new(Reports::new(chance, now)),
         counts: Counts::default(),
-        spec,
+        spec: Box::new(spec),
     }
 }
 
@@ -165,11 +172,12 @@ pub(crate) fn replace(stream: &mut Stream, spec: StreamSpec, checked: Checked, n
     if spec.tones != stream.spec.tones {
         stream.tone = None;
     }
-    stream.spec = spec;
+    stream.id = spec.id;
+    *stream.spec = spec;
 }
 
 /// MED-04: the same key goes on, another starts at roll-over counter 0; the one before is tried for a moment.
-fn rekey_receiver(receiver: &mut Option<Incoming>, keying: Option<Keying>, now: Instant) {
+fn rekey_receiver(receiver: &mut Option<Box<Incoming>>, keying: Option<Keying>, now: Instant) {
     let Some(keying) = keying else {
         *receiver = None;
         return;
@@ -180,23 +188,19 @@ fn rekey_receiver(receiver: &mut Option<Incoming>, keying: Option<Keying>, now: 
             incoming.current.rekey(keying);
             incoming
         }
-        Some(incoming) => Incoming {
+        before => Box::new(Incoming {
             current: Receiver::new(keying, HEARD),
-            previous: Some((incoming.current, until)),
-        },
-        None => Incoming {
-            current: Receiver::new(keying, HEARD),
-            previous: None,
-        },
+            previous: before.map(|incoming| Box::new((incoming.current, until))),
+        }),
     });
 }
 
-fn rekey_sender(sender: &mut Option<Sender>, keying: Option<Keying>) {
+fn rekey_sender(sender: &mut Option<Box<Sender>>, keying: Option<Keying>) {
     match (sender.as_mut(), keying) {
         (Some(sender), Some(keying)) => {
             sender.rekey(keying);
         }
-        (None, Some(keying)) => *sender = Some(Sender::new(keying, SENT)),
+        (None, Some(keying)) => *sender = Some(Box::new(Sender::new(keying, SENT))),
         (_, None) => *sender = None,
     }
 }

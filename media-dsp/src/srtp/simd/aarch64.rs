@@ -105,10 +105,6 @@ impl Neon {
         self.apply(key, iv, 2, body);
         tag
     }
-
-    /// The language has no word for it here yet.
-    #[inline]
-    pub(super) fn prefetch<T>(self, _value: &T) {}
 }
 
 #[target_feature(enable = "neon")]

@@ -102,11 +102,6 @@ impl Avx512 {
         // SAFETY: `self` exists, so this processor has the instructions.
         unsafe { galois::<K, OPEN>(key, hash, iv, clear, body) }
     }
-
-    #[inline]
-    pub(super) fn prefetch<T>(self, value: &T) {
-        self.0.prefetch(value);
-    }
 }
 
 #[target_feature(enable = "avx512f")]

@@ -233,12 +233,6 @@ impl Engine {
     ) -> Mac {
         by_engine!(self, it => it.open(key, hash, iv, clear, body))
     }
-
-    /// Asks for the memory of `value` to be brought near.
-    #[inline]
-    pub(super) fn prefetch<T>(self, value: &T) {
-        by_engine!(self, it => it.prefetch(value));
-    }
 }
 
 /// GHASH's key as POLYVAL's (RFC 8452 appendix A): octets reversed, multiplied by x.

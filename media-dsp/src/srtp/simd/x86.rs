@@ -104,15 +104,6 @@ impl Sse {
         self.apply(key, iv, 2, body);
         tag
     }
-
-    #[inline]
-    pub(super) fn prefetch<T>(self, value: &T) {
-        let start = core::ptr::from_ref(value).cast::<i8>();
-        for line in (0..size_of::<T>()).step_by(64) {
-            // SAFETY: every address is inside `value`; a prefetch reads nothing that anybody sees and never faults.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line)) };
-        }
-    }
 }
 
 #[target_feature(enable = "sse2")]
