@@ -56,7 +56,9 @@ pub fn rtcp(data: &[u8]) {
             }
             rtcp::Packet::Application { data, .. } => data.len(),
             rtcp::Packet::Feedback { fci, .. } => fci.len(),
-            rtcp::Packet::ExtendedReport { blocks, .. } => blocks.len(),
+            rtcp::Packet::ExtendedReport { blocks, .. } => {
+                rtcp::Blocks::parse(blocks).map_or(blocks.len(), Iterator::count)
+            }
             rtcp::Packet::Other { body, .. } => body.len(),
         };
     }

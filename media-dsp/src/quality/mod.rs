@@ -4,14 +4,18 @@
 //! report came. [`Transmission`] counts what a leg sends and places its timestamps on the wall clock. Both are fed and
 //! asked by the caller, who has the clocks: arrival in [`Micros`] of any steady clock, wall time as [`Ntp`].
 //!
-//! Not here: when reports are due, writing them (`rtcp::Builder`), ratings such as MOS.
+//! [`Conditions`] say what it sounds like.
+//!
+//! Not here: when reports are due, writing them (`rtcp::Builder`).
 
+mod rating;
 mod reception;
 mod transmission;
 
 #[cfg(test)]
 mod tests;
 
+pub use rating::{Codec, Conditions, Rating};
 pub use reception::{Reception, Summary};
 pub use transmission::Transmission;
 

@@ -3,12 +3,13 @@
 //! A compound begins with a report and carries the sender's CNAME (RFC 3550 §6.1); the caller keeps that order. A packet
 //! that does not fit is not begun, so what was written before stays a whole compound.
 //!
-//! Not here: padding, feedback and extended reports (those are relayed, never made).
+//! Not here: padding, feedback (it is relayed, never made).
 
 use crate::NoRoom;
 
 use super::{
-    CNAME, GOODBYE, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION, SenderInfo,
+    CNAME, EXTENDED_REPORT, Extension, GOODBYE, RECEIVER_REPORT, ReportBlock, SENDER_REPORT,
+    SOURCE_DESCRIPTION, SenderInfo,
 };
 
 /// Report blocks, sources or chunks that fit one packet: the count field has five bits.
@@ -99,6 +100,27 @@ impl<'a> Builder<'a> {
     pub fn goodbye(&mut self, ssrc: u32) -> Result<&mut Self, NoRoom> {
         let body = self.packet(GOODBYE, 1, 4)?;
         body.copy_from_slice(&ssrc.to_be_bytes());
+        Ok(self)
+    }
+
+    /// Adds an extended report (RFC 3611).
+    ///
+    /// # Errors
+    /// [`NoRoom`]; packets that did fit stay.
+    pub fn extended_report(
+        &mut self,
+        ssrc: u32,
+        blocks: &[Extension<'_>],
+    ) -> Result<&mut Self, NoRoom> {
+        let length = blocks.iter().map(Extension::length).sum::<usize>();
+        let body = self.packet(EXTENDED_REPORT, 0, 4 + length)?;
+        let (first, mut rest) = body.split_at_mut(4);
+        first.copy_from_slice(&ssrc.to_be_bytes());
+        for block in blocks {
+            let (place, behind) = rest.split_at_mut(block.length());
+            block.write(place);
+            rest = behind;
+        }
         Ok(self)
     }
 

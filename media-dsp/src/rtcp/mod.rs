@@ -12,6 +12,7 @@
 
 mod build;
 mod description;
+mod extended;
 mod report;
 mod translate;
 
@@ -20,6 +21,7 @@ mod tests;
 
 pub use build::Builder;
 pub use description::{Chunk, Chunks};
+pub use extended::{Block, Blocks, Extension, LastReference, LastReferences, UNKNOWN, VoipMetrics};
 pub use report::{Ntp, ReportBlock, ReportBlocks, SenderInfo};
 pub use translate::{Translate, translate};
 
@@ -218,7 +220,7 @@ pub enum Packet<'a> {
         /// Feedback control information.
         fci: &'a [u8],
     },
-    /// Extended report (RFC 3611), its blocks opaque.
+    /// Extended report (RFC 3611); [`Blocks::parse`] reads its blocks.
     ExtendedReport {
         /// Who reports.
         ssrc: u32,
