@@ -42,6 +42,8 @@ pub(crate) struct Trunks {
 #[derive(Debug)]
 struct Probe {
     trunk: TrunkId,
+    /// The trunk's name, by which another configuration knows it again.
+    name: String,
     target: Endpoint,
     period: Duration,
     due: Instant,
@@ -60,13 +62,17 @@ impl Trunks {
         trunks
     }
 
-    /// Another configuration: targets that it names as before keep their state.
+    /// Another configuration: targets that it names as before keep their state, and are asked no sooner for it (OPT-01).
     pub(crate) fn configure(&mut self, desk: &mut Desk, now: Now) {
         let snapshot = std::sync::Arc::clone(&desk.snapshot);
-        let mut known: HashMap<String, (Instant, Reachability)> = self
+        // Trunks of several tenants have the same targets.
+        let mut known: HashMap<(String, String), (Instant, Reachability)> = self
             .probes
             .drain(..)
-            .map(|probe| (format!("{}", probe.target), (probe.due, probe.reachable)))
+            .map(|probe| {
+                let key = (probe.name, probe.target.to_string());
+                (key, (probe.due, probe.reachable))
+            })
             .collect();
         for (id, trunk) in snapshot.trunks() {
             let (targets, period) = match &trunk.kind {
@@ -77,10 +83,11 @@ impl Trunks {
             let period = Duration::from_millis(u64::try_from(period.as_millis()).unwrap_or(60_000));
             for target in targets {
                 let (due, reachable) = known
-                    .remove(&target.to_string())
+                    .remove(&(trunk.name.clone(), target.to_string()))
                     .unwrap_or((now.instant, Reachability::Unknown));
                 self.probes.push(Probe {
                     trunk: id,
+                    name: trunk.name.clone(),
                     target: target.clone(),
                     period,
                     due,
@@ -160,9 +167,8 @@ impl Trunks {
         }
         if probe.reachable != reachable {
             probe.reachable = reachable;
-            let trunk = desk.snapshot.trunk(probe.trunk).name.clone();
             desk.tell(Event::Target {
-                trunk,
+                trunk: probe.name.clone(),
                 target: probe.target.to_string(),
                 reachable,
             });
