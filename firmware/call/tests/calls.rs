@@ -193,6 +193,37 @@ fn busy_on_the_carrier_leg_answers_486_and_leaves_no_port_behind() {
 }
 
 #[test]
+fn info_before_the_answer_is_answered_and_changes_nothing() {
+    let mut lab = Lab::new();
+    let (_, invite) = lab.carrier_calls("", &carrier_sdp(40000, ""));
+    lab.from(Side::Teams, &invite.response("180 Ringing", "t", "", ""));
+    let ringing = lab.expect(Side::Carrier, "180");
+    let mut carrier = Party::calling(Side::Carrier, &ringing);
+    let bare = carrier.request("INFO", "", "");
+    lab.from(Side::Carrier, &bare);
+    lab.expect(Side::Carrier, "200");
+    let full = carrier.request("INFO", "", "Signal=5\r\n");
+    lab.from(Side::Carrier, &full);
+    assert!(lab.expect(Side::Carrier, "415").has("Accept"));
+    // RFC 6086 §4.2.2.
+    let package = carrier.request("INFO", "Info-Package: nobodys\r\n", "");
+    lab.from(Side::Carrier, &package);
+    assert!(lab.expect(Side::Carrier, "469").has("Recv-Info"));
+    let publish = carrier.request("PUBLISH", "", "");
+    lab.from(Side::Carrier, &publish);
+    assert!(
+        lab.expect(Side::Carrier, "405")
+            .header("Allow")
+            .contains("INVITE")
+    );
+    lab.quiet(Side::Teams);
+    lab.from(Side::Teams, &invite.response("486 Busy Here", "t", "", ""));
+    lab.expect(Side::Teams, "ACK");
+    lab.expect(Side::Carrier, "486");
+    lab.nothing_left();
+}
+
+#[test]
 fn busy_of_teams_with_cause_34_reaches_the_carrier_as_cause_17_and_is_not_retried() {
     // INV-14
     let mut lab = Lab::new();

@@ -272,18 +272,8 @@ impl Leg {
                 );
                 Vec::new()
             }
-            Method::Info => {
-                desk.answer(
-                    now,
-                    id,
-                    request,
-                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    &self.wire,
-                );
-                Vec::new()
-            }
             _ => {
-                desk.answer(now, id, request, StatusCode::METHOD_NOT_ALLOWED, &self.wire);
+                desk.answer_unused(now, id, request, &self.wire);
                 Vec::new()
             }
         }

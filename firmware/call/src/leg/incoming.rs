@@ -225,13 +225,7 @@ impl Leg {
                     Vec::new()
                 }
                 _ => {
-                    desk.answer(
-                        now,
-                        id,
-                        &request,
-                        StatusCode::METHOD_NOT_ALLOWED,
-                        &self.wire,
-                    );
+                    desk.answer_unused(now, id, &request, &self.wire);
                     Vec::new()
                 }
             },

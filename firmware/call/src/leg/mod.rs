@@ -5,7 +5,8 @@
 //! All forks of one INVITE are one leg; it settles on the first answer and ends the others by itself.
 //!
 //! `incoming` is the leg we were called on until we answer, `outgoing` the one we call on until it is answered, `confirmed` what both
-//! are afterwards, `offers` their changes in mid-call, `refer` transfers, `wire` what stands in the headers, `stream` its packets.
+//! are afterwards, `offers` their changes in mid-call, `refer` transfers, `unused` what changes nothing, `wire` what stands in the headers,
+//! `stream` its packets.
 
 pub(crate) mod confirmed;
 pub(crate) mod incoming;
@@ -13,6 +14,7 @@ pub(crate) mod offers;
 pub(crate) mod outgoing;
 pub(crate) mod refer;
 pub(crate) mod stream;
+pub(crate) mod unused;
 pub(crate) mod wire;
 
 use bytes::Bytes;

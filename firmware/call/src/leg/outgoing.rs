@@ -423,7 +423,7 @@ impl Leg {
             Method::Bye => {
                 desk.answer(now, id, request, StatusCode::OK, &self.wire);
             }
-            _ => desk.answer(now, id, request, StatusCode::METHOD_NOT_ALLOWED, &self.wire),
+            _ => desk.answer_unused(now, id, request, &self.wire),
         }
         Vec::new()
     }

@@ -141,6 +141,7 @@ codes! {
     BAD_IDENTITY_INFO 436 "Bad Identity Info",
     UNSUPPORTED_CREDENTIAL 437 "Unsupported Credential",
     INVALID_IDENTITY_HEADER 438 "Invalid Identity Header",
+    BAD_INFO_PACKAGE 469 "Bad Info Package",
     TEMPORARILY_UNAVAILABLE 480 "Temporarily Unavailable",
     CALL_OR_TRANSACTION_DOES_NOT_EXIST 481 "Call/Transaction Does Not Exist",
     LOOP_DETECTED 482 "Loop Detected",
