@@ -173,16 +173,29 @@ impl Configuration {
         let default = self
             .store
             .identity(self.identity_name(listener.identity?))?;
-        let tenants = self.snapshot.tenants.iter();
-        let by_name = tenants.filter_map(|tenant| {
-            let identity = self.store.identity(self.identity_name(tenant.identity?))?;
-            Some((tenant.fqdn.to_ascii_lowercase(), Arc::clone(identity)))
-        });
         let trunks = self
             .snapshot
             .trunks
             .iter()
             .filter(|trunk| trunk.listener == id);
+        // A carrier asks for us by a name in the certificate that its trunk has for it; a tenant's name is the tenant's.
+        let carriers = trunks.clone().filter_map(|trunk| match &trunk.kind {
+            TrunkKind::Carrier(carrier) => {
+                self.store.identity(self.identity_name(carrier.identity?))
+            }
+            TrunkKind::Teams(_) => None,
+        });
+        let of_carriers = carriers.flat_map(|identity| {
+            let names = identity.names().into_iter();
+            names.map(move |name| (name, Arc::clone(identity)))
+        });
+        let tenants = self.snapshot.tenants.iter();
+        let of_tenants = tenants.filter_map(|tenant| {
+            let identity = self.store.identity(self.identity_name(tenant.identity?))?;
+            Some((tenant.fqdn.to_ascii_lowercase(), Arc::clone(identity)))
+        });
+        // The later one of a name holds.
+        let by_name = of_carriers.chain(of_tenants);
         Some(ServerPlan {
             default: Arc::clone(default),
             by_name: by_name.collect(),

@@ -73,6 +73,12 @@ impl Identity {
         }
     }
 
+    /// The DNS names in its certificate.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        super::names(self.key.cert.first())
+    }
+
     pub(super) fn certified(&self) -> CertifiedKey {
         (*self.key).clone()
     }

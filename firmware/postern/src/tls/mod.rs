@@ -246,17 +246,21 @@ pub fn server_name(target: &TlsTarget) -> Result<ServerName<'static>, TargetErro
 /// What is known of the peer, after the handshake verified its chain.
 #[must_use]
 pub fn peer(server_name: Option<String>, chain: Option<&[CertificateDer<'_>]>) -> TlsPeer {
-    let names = chain
-        .and_then(<[_]>::first)
-        .and_then(|end_entity| webpki::EndEntityCert::try_from(end_entity).ok())
+    let names = names(chain.and_then(<[_]>::first));
+    TlsPeer { server_name, names }
+}
+
+/// The DNS names in a certificate; none in one that cannot be read.
+fn names(certificate: Option<&CertificateDer<'_>>) -> Vec<String> {
+    certificate
+        .and_then(|certificate| webpki::EndEntityCert::try_from(certificate).ok())
         .map(|certificate| {
             certificate
                 .valid_dns_names()
                 .map(str::to_ascii_lowercase)
                 .collect()
         })
-        .unwrap_or_default();
-    TlsPeer { server_name, names }
+        .unwrap_or_default()
 }
 
 fn provider() -> Arc<CryptoProvider> {
