@@ -163,3 +163,25 @@ fn check_tells_every_fault_and_says_so_by_its_status() {
         "{text}"
     );
 }
+
+#[test]
+fn a_process_whose_supervisor_has_ended_before_it_began_does_not_begin() {
+    let place = Place::new("orphan");
+    let file = place.write("postern.toml", &configuration(free_port()));
+    for plane in ["media", "control", "run"] {
+        let mut command = Command::new(program("postern"));
+        command
+            .arg(plane)
+            .arg("--run")
+            .arg(place.path().join("run"));
+        if plane != "media" {
+            command.arg("--config").arg(&file);
+        }
+        // No process has this number, so it is not our child's parent.
+        let status = command
+            .env("POSTERN_SUPERVISED", u32::MAX.to_string())
+            .status()
+            .expect("it starts");
+        assert!(!status.success(), "{plane}");
+    }
+}

@@ -49,6 +49,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         }
         Command::Run(arguments) => {
             log::start();
+            supervise::end_with_supervisor()?;
             // Rather told at once than in the log of a process that starts again and again.
             Configuration::load(&arguments.config, None)?;
             supervise::run(&arguments)?;

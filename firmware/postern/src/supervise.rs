@@ -11,7 +11,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
@@ -25,18 +25,27 @@ const HELD: Duration = Duration::from_secs(10);
 /// From SIGTERM to SIGKILL.
 const ENDING_TIME: Duration = Duration::from_secs(5);
 
-/// Tells a process that it was started from here.
+/// Tells a process that it has a supervisor, and which: the number of that process.
 pub const SUPERVISED: &str = "POSTERN_SUPERVISED";
 
 /// For a supervised process: ends it with its supervisor, however that ends.
 ///
 /// # Errors
-/// Where the kernel refuses.
+/// Where the kernel refuses, or the supervisor has ended already.
 pub fn end_with_supervisor() -> io::Result<()> {
-    if std::env::var_os(SUPERVISED).is_some() {
-        set_parent_process_death_signal(Some(Signal::TERM))?;
+    let Ok(supervisor) = std::env::var(SUPERVISED) else {
+        return Ok(());
+    };
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    // One that ended before this was asked for will not be told of.
+    let parent = getppid().map(|parent| parent.as_raw_nonzero().to_string());
+    if parent.is_some_and(|parent| parent == supervisor) {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!(
+            "the supervisor, process {supervisor}, has ended"
+        )))
     }
-    Ok(())
 }
 
 /// Runs both until told to end.
@@ -168,7 +177,7 @@ impl Kept {
 fn spawn(line: &[OsString]) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args(line)
-        .env(SUPERVISED, "1")
+        .env(SUPERVISED, std::process::id().to_string())
         .kill_on_drop(true)
         .spawn()
 }

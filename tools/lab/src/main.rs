@@ -6,6 +6,7 @@
 //! Not here: all that it does (the library beside it).
 #![forbid(unsafe_code)]
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use lab::runner::summary::{Outcome, Summary};
 use lab::runner::{Lab, Options, ProbePlayer, calls, show};
 use lexopt::prelude::*;
+use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const USAGE: &str = "\
@@ -196,15 +198,42 @@ fn conclude(lab: &Lab, outcomes: &[Outcome], arguments: &Arguments) -> ExitCode 
     }
 }
 
-fn ready_line(lab: &Lab) -> serde_json::Value {
+/// The line of `--serve --json`.
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    sip: Addresses,
+    pids: Numbers,
+}
+
+/// Where the box takes SIP.
+#[derive(Serialize)]
+struct Addresses {
+    udp: SocketAddr,
+    tcp: SocketAddr,
+    tls: SocketAddr,
+}
+
+/// The numbers of its processes.
+#[derive(Serialize)]
+struct Numbers {
+    control: u32,
+    media: u32,
+}
+
+fn ready_line(lab: &Lab) -> String {
     let pids = lab.pids();
-    serde_json::json!({
-        "ready": true,
-        "sip": {
-            "udp": lab.trunks.to_string(),
-            "tcp": lab.trunks.to_string(),
-            "tls": lab.tls.to_string(),
+    let ready = Ready {
+        ready: true,
+        sip: Addresses {
+            udp: lab.trunks,
+            tcp: lab.trunks,
+            tls: lab.tls,
         },
-        "pids": { "control": pids.control, "media": pids.media },
-    })
+        pids: Numbers {
+            control: pids.control,
+            media: pids.media,
+        },
+    };
+    serde_json::to_string(&ready).unwrap_or_default()
 }

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::call::Ending;
@@ -17,6 +17,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 struct Served {
     child: Child,
+    line: String,
     ready: Value,
 }
 
@@ -30,7 +31,7 @@ fn serve() -> Served {
     let mut output = BufReader::new(child.stdout.take().expect("piped"));
     output.read_line(&mut line).expect("a line");
     let ready = serde_json::from_str(&line).expect("of JSON");
-    Served { child, ready }
+    Served { child, line, ready }
 }
 
 impl Served {
@@ -45,6 +46,27 @@ impl Served {
             .ok()
             .and_then(Pid::from_raw)
             .expect("a process")
+    }
+}
+
+impl Served {
+    /// Ends the lab in this way; the box must end with it.
+    fn end(&mut self, signal: Signal) -> ExitStatus {
+        let processes = [self.pid("control"), self.pid("media")];
+        let own = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process");
+        kill_process(own, signal).expect("it lives");
+        let status = self.child.wait().expect("it ends");
+        let until = Instant::now() + SOON;
+        for process in processes {
+            while test_kill_process(process).is_ok() {
+                assert!(Instant::now() < until, "{process:?} lives on");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        status
     }
 }
 
@@ -86,18 +108,31 @@ async fn the_probe_is_served_a_stranger_is_not_and_nothing_survives_the_end() {
         "{ending:?}"
     );
 
-    let processes = [served.pid("control"), served.pid("media")];
-    let own = i32::try_from(served.child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a process");
-    kill_process(own, Signal::TERM).expect("it lives");
-    assert!(served.child.wait().expect("it ends").success());
-    let until = Instant::now() + Duration::from_secs(3);
-    for process in processes {
-        while test_kill_process(process).is_ok() {
-            assert!(Instant::now() < until, "{process:?} lives on");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    assert!(served.end(Signal::TERM).success());
+}
+
+#[test]
+fn the_line_is_as_it_is_promised_and_every_way_to_end_ends_all() {
+    for signal in [Signal::INT, Signal::KILL] {
+        let mut served = serve();
+        let (udp, tcp, tls) = (
+            served.address("udp"),
+            served.address("tcp"),
+            served.address("tls"),
+        );
+        let (control, media) = (
+            served.pid("control").as_raw_nonzero(),
+            served.pid("media").as_raw_nonzero(),
+        );
+        assert_eq!(
+            served.line,
+            format!(
+                "{{\"ready\":true,\"sip\":{{\"udp\":\"{udp}\",\"tcp\":\"{tcp}\",\"tls\":\"{tls}\"}},\
+                 \"pids\":{{\"control\":{control},\"media\":{media}}}}}\n"
+            )
+        );
+        let status = served.end(signal);
+        // Killed, it has no last word; what it started ends all the same.
+        assert_eq!(status.success(), signal != Signal::KILL, "{status}");
     }
 }
