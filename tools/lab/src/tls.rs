@@ -8,6 +8,7 @@
 use std::io;
 use std::pin::Pin;
 
+use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::ssl::{
     NameType, Ssl, SslAcceptor, SslConnector, SslContextBuilder, SslMethod, SslRef, SslVerifyMode,
@@ -34,6 +35,22 @@ pub struct TlsFacts {
     pub server_name: Option<String>,
     /// Certificates that the peer sent, its own included (SIG-06).
     pub chain_length: usize,
+    /// Which certificate the peer showed ([`fingerprint`]).
+    pub peer: Option<String>,
+}
+
+/// The SHA-256 of the first certificate of a chain, in hexadecimal digits.
+///
+/// # Errors
+/// Where it is no chain of certificates.
+pub fn fingerprint(chain: &str) -> io::Result<String> {
+    let certificate = X509::from_pem(chain.as_bytes())?;
+    Ok(digest(&certificate)?)
+}
+
+fn digest(certificate: &X509Ref) -> Result<String, openssl::error::ErrorStack> {
+    let digest = certificate.digest(MessageDigest::sha256())?;
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Which versions a side takes.
@@ -175,6 +192,9 @@ fn facts(ssl: &SslRef) -> TlsFacts {
             .map(|certificate| names(&certificate))
             .unwrap_or_default(),
         server_name: ssl.servername(NameType::HOST_NAME).map(str::to_owned),
+        peer: ssl
+            .peer_certificate()
+            .and_then(|certificate| digest(&certificate).ok()),
         // A server's view of the chain leaves the client's own certificate out.
         chain_length: ssl.peer_cert_chain().map_or(0, |chain| chain.len() + own),
     }

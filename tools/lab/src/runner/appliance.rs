@@ -18,6 +18,8 @@ use tokio::time::{sleep, timeout};
 /// From SIGTERM to SIGKILL.
 const ENDING_TIME: Duration = Duration::from_secs(8);
 const ANSWER_TIME: Duration = Duration::from_secs(3);
+/// What control says of a configuration that it has taken.
+const IN_FORCE: &str = "a new configuration is in force";
 
 /// A running box.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl Appliance {
             .arg("--run")
             .arg(&run)
             // Told that it has a supervisor, it ends with us even if we are killed.
-            .env("POSTERN_SUPERVISED", "1")
+            .env("POSTERN_SUPERVISED", std::process::id().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
@@ -113,6 +115,25 @@ impl Appliance {
             control: read("control")?,
             media: read("media")?,
         })
+    }
+
+    /// Lets it read its configuration again, and waits until it has.
+    ///
+    /// # Errors
+    /// Where it does not take it; with the end of its log.
+    pub async fn reload(&self) -> io::Result<()> {
+        let words = || std::fs::read_to_string(&self.log).unwrap_or_default();
+        let times = |words: &str| words.matches(IN_FORCE).count();
+        let before = times(&words());
+        signal(Some(self.pids()?.control), Signal::HUP);
+        let until = Instant::now() + ANSWER_TIME;
+        while times(&words()) == before {
+            if Instant::now() > until {
+                return Err(self.failed("the configuration is not in force"));
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
     }
 
     /// The folder where its processes meet.

@@ -186,6 +186,17 @@ impl Lab {
             .collect()
     }
 
+    /// Changes the configuration of the box while it runs.
+    ///
+    /// # Errors
+    /// Where the box does not take it; with the end of its log.
+    pub async fn reconfigure(&self, change: impl FnOnce(String) -> String) -> io::Result<()> {
+        let file = self.place.file("postern.toml");
+        let text = std::fs::read_to_string(&file)?;
+        std::fs::write(file, change(text))?;
+        self.appliance.reload().await
+    }
+
     /// Ends the box and frees everything.
     pub async fn stop(self) {
         self.appliance.stop().await;

@@ -1,9 +1,6 @@
-//! The box between the lab's peers: what no test of a part can show.
+//! Calls as they are meant to be, and what becomes of them when a part of the box or of Teams fails.
 //!
-//! Each test sets a lab of its own up and ends with nobody complaining and nothing left in the box. The program `postern`
-//! must have been built (`make test` does).
-//!
-//! Not here: the peers by themselves (`peers.rs`), other people's peers (`tests/`).
+//! Not here: transfers (`transfers.rs`), odd offers (`offers.rs`).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,70 +9,14 @@ use lab::call::{Call, EarlyMedia, Ending, Fork, Phase, Script, Step};
 use lab::carrier;
 use lab::complaint::Rule;
 use lab::runner::appliance::kill;
+use lab::runner::calls;
 use lab::runner::summary::Summary;
-use lab::runner::{Lab, Options, calls};
 use lab::sip::message::Message;
-use lab::teams::{self, Fault};
+use lab::teams::Fault;
 
-const SOON: Duration = Duration::from_secs(10);
-const USER: &str = "+12025550142";
-const OUTSIDE: &str = "+13125550142";
-
-async fn start() -> Lab {
-    Lab::start(Options::default()).await.expect("a lab")
-}
-
-/// A call from the telephone network, and its end in Teams.
-async fn call_in(lab: &Lab, caller: &str, user: &str) -> (Call, Call) {
-    let probe = lab.probe.as_ref().expect("the lab plays the carrier");
-    let call = probe
-        .call(carrier::Outgoing::new(caller, user))
-        .await
-        .expect("ports");
-    call.up(SOON).await.expect("answered");
-    let other = lab
-        .teams
-        .wait_for(SOON, |call| call.callee() == user)
-        .await
-        .expect("taken");
-    other.up(SOON).await.expect("acknowledged");
-    (call, other)
-}
-
-/// How a call that must not be answered ends for its caller.
-async fn ending_of(lab: &Lab, user: &str) -> Ending {
-    let probe = lab.probe.as_ref().expect("the lab plays the carrier");
-    let call = probe
-        .call(carrier::Outgoing::new(OUTSIDE, user))
-        .await
-        .expect("ports");
-    call.over(SOON).await.expect("an end")
-}
-
-/// Nobody complains, and no call, dialog or port is left.
-async fn end_clean(lab: Lab) {
-    let until = Instant::now() + SOON;
-    loop {
-        let census = lab
-            .appliance
-            .ask(r#"{"query":"census"}"#)
-            .await
-            .expect("control answers");
-        let text = census.to_string();
-        let left = ["calls", "legs", "dialogs", "ports", "resolving"]
-            .iter()
-            .any(|count| {
-                text.contains(&format!("\"{count}\":")) && !text.contains(&format!("\"{count}\":0"))
-            });
-        if !left {
-            break;
-        }
-        assert!(Instant::now() < until, "left behind: {text}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(lab.complaints(), Vec::<String>::new());
-    lab.stop().await;
-}
+use crate::kit::{
+    OUTSIDE, SOON, USER, assert_refused, call_in, codes, end_clean, ending_of, start,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_make_run_goes_as_it_is_to() {
@@ -190,10 +131,7 @@ async fn refusals_of_teams_reach_the_caller_once_and_rightly() {
         ("+12025550153", 480, "Temporarily Unavailable"),
     ] {
         lab.teams.on(user, Script::refuse(code, phrase));
-        match ending_of(&lab, user).await {
-            Ending::Refused { code: seen, .. } => assert_eq!(seen, code),
-            other => panic!("{code}: {other:?}"),
-        }
+        assert_refused(&ending_of(&lab, user).await, code);
         let attempts = lab
             .teams
             .calls()
@@ -203,10 +141,7 @@ async fn refusals_of_teams_reach_the_caller_once_and_rightly() {
         assert_eq!(attempts, 1, "{code}");
     }
     // A number of nobody's never comes to Teams.
-    assert!(matches!(
-        ending_of(&lab, "+12025550999").await,
-        Ending::Refused { code: 404, .. }
-    ));
+    assert_refused(&ending_of(&lab, "+12025550999").await, 404);
     end_clean(lab).await;
 }
 
@@ -282,43 +217,6 @@ async fn forks_and_digits() {
     assert_eq!(call.report().heard.digits, "*9");
     call.hang_up().await;
     end_clean(lab).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_of_teams_in_the_place_of_another_is_taken() {
-    let lab = start().await;
-    let (call, teams) = call_in(&lab, OUTSIDE, USER).await;
-    // REF-06: INVITE with Replaces takes the first leg's place, and the telephone network hears on.
-    let taking = teams::Outgoing::new("contoso", USER, OUTSIDE).replacing(&teams);
-    let taken = lab.teams.call(taking).await.expect("ports");
-    taken.up(SOON).await.expect("taken over");
-    assert!(
-        matches!(teams.over(SOON).await, Some(Ending::HungUpThere(_))),
-        "{:?}",
-        teams.phase()
-    );
-    hear_each_other(&call, &taken).await;
-    taken.hang_up().await;
-    assert!(matches!(
-        call.over(SOON).await,
-        Some(Ending::HungUpThere(_))
-    ));
-    end_clean(lab).await;
-}
-
-/// Each hears the other's speech from now on.
-async fn hear_each_other(one: &Call, other: &Call) {
-    let ends = [one, other];
-    let before = ends.map(|end| end.report().heard.speech);
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    for (end, before) in ends.into_iter().zip(before) {
-        let heard = end.report().heard;
-        assert!(heard.speech > before + 20, "{heard:?}");
-    }
-}
-
-fn codes(call: &Call) -> Vec<u16> {
-    call.messages().iter().filter_map(Message::code).collect()
 }
 
 fn provisional_descriptions(call: &Call) -> Vec<u16> {
