@@ -187,6 +187,14 @@ impl Call {
         self.stage = Stage::Ending {
             until: now.instant + ENDING_PATIENCE,
         };
+        // A party that is slow to answer its BYE keeps nobody from calling.
+        self.give_back_ticket(desk);
+    }
+
+    fn give_back_ticket(&mut self, desk: &mut Desk) {
+        if let Some(ticket) = self.ticket.take() {
+            desk.limits.release(ticket);
+        }
     }
 
     /// Events while every leg is ending: only what would leave something behind matters.
@@ -210,14 +218,12 @@ impl Call {
         }
     }
 
-    /// The last word: ports and limits are given back, the record is told.
+    /// The last word: ports are given back, the record is told.
     pub(crate) fn close(mut self, desk: &mut Desk, now: Now) {
         for leg in &mut self.legs {
             leg.abandon(desk, now);
         }
-        if let Some(ticket) = self.ticket.take() {
-            desk.limits.release(ticket);
-        }
+        self.give_back_ticket(desk);
         let (ending, status) = self.record.ending.unwrap_or((Ending::Internal, None));
         let duration = self.record.answered.map_or(0, |at| {
             u32::try_from(now.instant.saturating_duration_since(at).as_secs()).unwrap_or(u32::MAX)

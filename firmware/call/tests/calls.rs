@@ -193,6 +193,37 @@ fn busy_on_the_carrier_leg_answers_486_and_leaves_no_port_behind() {
 }
 
 #[test]
+fn a_call_that_has_ended_counts_no_more_though_a_party_is_slow_to_say_so() {
+    let name = "name = \"contoso\"\nfqdn";
+    let limited = format!("limits = {{ concurrent_calls = 1 }}\n{name}");
+    let mut lab = Lab::with(&kit::CONFIG.replace(name, &limited));
+    let (mut teams, _) = talking_from_teams(&mut lab);
+    let again = |number: u8| {
+        let invite = kit::teams_invite("", &teams_sdp(50000, 'T', ""));
+        invite
+            .replace("5b1e7f0a2d", &format!("again-{number}"))
+            .replace("z9hG4bKaa01", &format!("z9hG4bKagain{number}"))
+    };
+    lab.from(Side::Teams, &again(1));
+    lab.expect(Side::Teams, "100");
+    lab.expect(Side::Teams, "503");
+    let bye = teams.request("BYE", "", "");
+    lab.from(Side::Teams, &bye);
+    lab.expect(Side::Teams, "200");
+    lab.expect(Side::Carrier, "BYE");
+    lab.from(Side::Teams, &again(2));
+    lab.expect(Side::Teams, "100");
+    let invite = lab.expect(Side::Carrier, "INVITE");
+    lab.from(
+        Side::Carrier,
+        &invite.response("486 Busy Here", "k2", "", ""),
+    );
+    lab.expect(Side::Carrier, "ACK");
+    lab.expect(Side::Teams, "486");
+    lab.nothing_left();
+}
+
+#[test]
 fn info_before_the_answer_is_answered_and_changes_nothing() {
     let mut lab = Lab::new();
     let (_, invite) = lab.carrier_calls("", &carrier_sdp(40000, ""));
