@@ -31,6 +31,7 @@ fn plan(wire: &Wire) -> Plan {
     Plan {
         interface: wire.near().to_owned(),
         addresses: vec![address(HERE), address("fd77::1")],
+        alone: Vec::new(),
         ports: 20_000..=20_999,
     }
 }
@@ -306,4 +307,103 @@ fn an_interface_is_given_back() {
         };
         assert!(matches!(Ports::new(&nowhere), Err(StartError::NoInterface)));
     });
+}
+
+/// Speaks to a remote by frames until they leave: the kernel finds the neighbour.
+fn until_it_leaves(ports: &mut Ports, port: PortId, to: SocketAddr, bytes: &[u8]) {
+    let mut burst = Box::new(Burst::new());
+    for _ in 0..400 {
+        burst.clear();
+        let packet = burst.add().expect("there is room");
+        (packet.port, packet.remote) = (port, to);
+        packet.buffer_mut()[..bytes.len()].copy_from_slice(bytes);
+        packet.set_len(bytes.len());
+        if ports.tx_burst(&mut burst).is_empty() {
+            return;
+        }
+        ports.wait(Some(Duration::from_millis(5)));
+    }
+    panic!("the kernel does not find {to}");
+}
+
+#[test]
+fn an_address_of_the_media_plane_alone_is_found_and_carries_audio() {
+    with_a_wire(|wire| {
+        let mut ports = Ports::new(&Plan {
+            alone: vec![address("10.77.0.100"), address("fd77::100")],
+            ..plan(wire)
+        })
+        .expect("a wire of our own takes a program");
+        for (ours, theirs) in [("10.77.0.100", THERE), ("fd77::100", "fd77::2")] {
+            let ours = at(ours, 20_000);
+            let port = ports.open(ours, Dscp::DEFAULT).expect("nobody has it");
+            assert_eq!(
+                ports.open(ours, Dscp::DEFAULT),
+                Err(hal::OpenError::AddressInUse)
+            );
+            assert_eq!(
+                ports.open(SocketAddr::new(ours.ip(), 5_060), Dscp::DEFAULT),
+                Err(hal::OpenError::AddressUnavailable)
+            );
+            let alice = wire.far_away(|| UdpSocket::bind(at(theirs, 4_000)));
+            let alice = alice.expect("the address is there");
+            alice
+                .set_read_timeout(Some(Patience::from_secs(5)))
+                .expect("a socket has timeouts");
+            // Her kernel asks who has the address, and we answer.
+            alice.send_to(b"hello", ours).expect("it goes");
+            let heard_here = arrivals(&mut ports, 1);
+            assert_eq!(heard_here, [(port, at(theirs, 4_000), b"hello".to_vec())]);
+            until_it_leaves(&mut ports, port, at(theirs, 4_000), b"back");
+            assert_eq!(heard(&alice), Some((ours, b"back".to_vec())));
+            ports.close(port);
+            ports.open(ours, Dscp::DEFAULT).expect("it is free again");
+        }
+    });
+}
+
+#[test]
+fn an_address_of_the_media_plane_alone_answers_ping() {
+    with_a_wire(|wire| {
+        let mut ports = Ports::new(&Plan {
+            alone: vec![address("10.77.0.100")],
+            ..plan(wire)
+        })
+        .expect("a wire of our own takes a program");
+        let pinger = wire.far_away(|| {
+            rustix::net::socket(
+                rustix::net::AddressFamily::INET,
+                rustix::net::SocketType::RAW,
+                Some(rustix::net::ipproto::ICMP),
+            )
+        });
+        let pinger = pinger.expect("root may");
+        // Echo request, identifier 5, number 6.
+        let request = [8, 0, 0xf7, 0xf4, 0, 5, 0, 6];
+        let flags = rustix::net::SendFlags::empty();
+        rustix::net::sendto(&pinger, &request, flags, &at("10.77.0.100", 0)).expect("it goes");
+        let mut buffer = [0_u8; 256];
+        let reply = (0..100).find_map(|_| {
+            arrivals_for_a_moment(&mut ports);
+            let flags = rustix::net::RecvFlags::DONTWAIT;
+            let (_, length) = rustix::net::recv(&pinger, &mut buffer[..], flags).ok()?;
+            Some(buffer[20..length].to_vec())
+        });
+        assert_eq!(reply, Some(vec![0, 0, 0xff, 0xf4, 0, 5, 0, 6]));
+        // The kernel's own address is answered for by the kernel.
+        let flags = rustix::net::SendFlags::empty();
+        rustix::net::sendto(&pinger, &request, flags, &at(HERE, 0)).expect("it goes");
+        let before = ports.frames();
+        let flags = rustix::net::RecvFlags::empty();
+        rustix::net::recv(&pinger, &mut buffer[..], flags).expect("it answers");
+        assert_eq!(ports.frames(), before);
+    });
+}
+
+fn arrivals_for_a_moment(ports: &mut Ports) {
+    let mut burst = Box::new(Burst::new());
+    ports.wait(Some(Duration::from_millis(20)));
+    while ports.rx_burst(&mut burst) > 0 {
+        burst.clear();
+    }
 }

@@ -148,6 +148,7 @@ impl Place for Linux {
         linux::Ports::new(&linux::Plan {
             interface: self.wire.near().to_owned(),
             addresses: vec![self.here],
+            alone: Vec::new(),
             ports: 20_000..=20_999,
         })
         .expect("a wire of our own takes a program")
@@ -391,6 +392,7 @@ fn with_a_wire(test: impl FnOnce(Wire)) {
             let refused = linux::Ports::new(&linux::Plan {
                 interface: "lo".to_owned(),
                 addresses: vec!["127.0.0.1".parse().expect("an address")],
+                alone: Vec::new(),
                 ports: 20_000..=20_999,
             });
             let error = refused.err().expect("without rights there is no AF_XDP");

@@ -66,6 +66,7 @@ impl Echo {
         let mut ports = Ports::new(&Plan {
             interface: wire.near().to_owned(),
             addresses: vec![here.ip()],
+            alone: Vec::new(),
             ports: 20_000..=20_999,
         })
         .expect("a wire of our own takes a program");

@@ -2,7 +2,8 @@
 //!
 //! The kernel decides: its route, its neighbour. What it says is remembered for [`FRESH`]; then one packet goes by the kernel, so
 //! that it looks after its neighbour (RFC 4861 §7.3), and it is asked again. So do the first packets to a remote: the kernel
-//! finds out who it is, and ours follow. Whatever the kernel says of changes makes all be asked again.
+//! finds out who it is, and ours follow. For an address that is ours alone the kernel cannot send; it is asked to look instead,
+//! and until it has found somebody, what is to leave is lost. Whatever the kernel says of changes makes all be asked again.
 //!
 //! Not here: frames (`frame.rs`), the kernel's answers (`netlink.rs`).
 
@@ -30,6 +31,8 @@ pub(super) struct Hops {
     netlink: Netlink,
     changes: Changes,
     interface: Link,
+    /// Addresses of ours that the kernel does not have, and cannot send from.
+    alone: Vec<IpAddr>,
     known: HashMap<(IpAddr, IpAddr), Known>,
     /// Counts what has changed, so that copies of an answer can be known to be old.
     generation: u32,
@@ -51,8 +54,9 @@ pub(super) enum Way {
 }
 
 impl Hops {
-    pub(super) fn new(interface: Link, netlink: Netlink) -> io::Result<Self> {
+    pub(super) fn new(interface: Link, alone: Vec<IpAddr>, netlink: Netlink) -> io::Result<Self> {
         Ok(Self {
+            alone,
             netlink,
             changes: Changes::listen()?,
             interface,
@@ -104,12 +108,17 @@ impl Hops {
         };
         let until = now + lasts;
         self.known.insert((from, to), Known { way, until });
-        // This one goes by the kernel, whatever the answer.
-        (Way::Kernel, now)
+        if self.alone.contains(&from) {
+            (way, until)
+        } else {
+            // This one goes by the kernel, whatever the answer.
+            (Way::Kernel, now)
+        }
     }
 
     fn ask(&mut self, from: IpAddr, to: IpAddr) -> io::Result<Way> {
-        let Some(route) = self.netlink.route(from, to)? else {
+        let is_alone = self.alone.contains(&from);
+        let Some(route) = self.netlink.route((!is_alone).then_some(from), to)? else {
             return Ok(Way::Kernel);
         };
         let (source, vlan) = if route.interface == self.interface.index {
@@ -125,6 +134,10 @@ impl Hops {
             }
         };
         let next = route.gateway.unwrap_or(to);
+        if is_alone {
+            // No packet of the kernel's own makes it look.
+            self.netlink.look_after(route.interface, next)?;
+        }
         let neighbour = self.netlink.neighbour(route.interface, next)?;
         Ok(neighbour.map_or(Way::Kernel, |mac| {
             Way::Frame(Hop {

@@ -8,6 +8,7 @@
 //!  ports.rs   the ports               program.rs  what goes to us       bpf.rs     bpf(2)            ┐ unsafe
 //!  queue.rs   a socket on a queue     frame.rs    datagrams in frames   memory.rs  frames and rings  ┘
 //!  hops.rs    who gets a frame next   netlink.rs  what the kernel knows
+//!  responder.rs  answers for addresses that the kernel does not have      plan.rs  what is asked for, what is got
 //! ```
 //!
 //! Not here: addresses and routes of the box (the kernel's), policy.
@@ -17,9 +18,12 @@ mod frame;
 mod hops;
 mod memory;
 mod netlink;
+mod plan;
 mod ports;
 mod program;
 mod queue;
+mod responder;
 
 pub use bpf::AttachMode;
-pub use ports::{Copies, Frames, Mode, Plan, Ports, StartError};
+pub use plan::{Copies, Frames, Mode, Plan, StartError};
+pub use ports::Ports;

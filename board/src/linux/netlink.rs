@@ -24,6 +24,7 @@ const STRAY: usize = 16;
 // linux/netlink.h, linux/rtnetlink.h
 const HEADER: usize = 16;
 const REQUEST: u16 = 1;
+const CREATE: u16 = 0x400;
 const ERROR: u16 = 2;
 const NEW_LINK: u16 = 16;
 const GET_LINK: u16 = 18;
@@ -93,15 +94,18 @@ impl Netlink {
         Ok(answer.as_deref().and_then(read_link))
     }
 
-    /// The way to an address, for packets from an address of ours. None where there is none, or it leads nowhere outside.
-    pub(super) fn route(&mut self, from: IpAddr, to: IpAddr) -> io::Result<Option<Route>> {
+    /// The way to an address, for packets from an address of the kernel's if one is given. None where there is none, or it
+    /// leads nowhere outside.
+    pub(super) fn route(&mut self, from: Option<IpAddr>, to: IpAddr) -> io::Result<Option<Route>> {
         let mut body = [0; 12];
         body[0] = family(to);
         body[1] = bits(to);
-        body[2] = bits(from);
         let mut attributes = Vec::new();
         attribute(&mut attributes, 1, &octets(to));
-        attribute(&mut attributes, 2, &octets(from));
+        if let Some(from) = from {
+            body[2] = bits(from);
+            attribute(&mut attributes, 2, &octets(from));
+        }
         let answer = self.ask(GET_ROUTE, NEW_ROUTE, &body, &attributes)?;
         Ok(answer.as_deref().and_then(read_route))
     }
@@ -117,6 +121,33 @@ impl Netlink {
         Ok(answer.as_deref().and_then(read_neighbour))
     }
 
+    /// Has the kernel find out who a neighbour is, or whether it is still there. It does so while we go on.
+    pub(super) fn look_after(&mut self, interface: u32, address: IpAddr) -> io::Result<()> {
+        let mut body = [0; 12];
+        body[0] = family(address);
+        body[4..8].copy_from_slice(&interface.to_ne_bytes());
+        // NTF_USE
+        body[10] = 1;
+        let mut attributes = Vec::new();
+        attribute(&mut attributes, 1, &octets(address));
+        self.tell(NEW_NEIGHBOUR, CREATE, &body, &attributes)
+    }
+
+    fn tell(&mut self, kind: u16, flags: u16, body: &[u8], attributes: &[u8]) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let length = (HEADER + body.len() + attributes.len()) as u32;
+        let mut message = Vec::with_capacity(length as usize);
+        message.extend(length.to_ne_bytes());
+        message.extend(kind.to_ne_bytes());
+        message.extend((REQUEST | flags).to_ne_bytes());
+        message.extend(self.sequence.to_ne_bytes());
+        message.extend([0; 4]);
+        message.extend(body);
+        message.extend(attributes);
+        rustix::net::send(&self.socket, &message, SendFlags::empty())?;
+        Ok(())
+    }
+
     /// The body of the answer. None where the kernel says that there is no such thing.
     fn ask(
         &mut self,
@@ -125,17 +156,7 @@ impl Netlink {
         body: &[u8],
         attributes: &[u8],
     ) -> io::Result<Option<Vec<u8>>> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let length = (HEADER + body.len() + attributes.len()) as u32;
-        let mut message = Vec::with_capacity(length as usize);
-        message.extend(length.to_ne_bytes());
-        message.extend(question.to_ne_bytes());
-        message.extend(REQUEST.to_ne_bytes());
-        message.extend(self.sequence.to_ne_bytes());
-        message.extend([0; 4]);
-        message.extend(body);
-        message.extend(attributes);
-        rustix::net::send(&self.socket, &message, SendFlags::empty())?;
+        self.tell(question, 0, body, attributes)?;
         let mut buffer = vec![0; ANSWER];
         for _ in 0..STRAY {
             // The kernel has answered before `send` came back, so there is nothing to wait for.
@@ -336,7 +357,7 @@ mod tests {
     fn the_way_to_oneself_leads_nowhere_outside() {
         let mut netlink = Netlink::open().expect("netlink needs no rights");
         let here = "127.0.0.1".parse().expect("an address");
-        assert_eq!(netlink.route(here, here).expect("answered"), None);
+        assert_eq!(netlink.route(Some(here), here).expect("answered"), None);
         assert_eq!(netlink.neighbour(1, here).expect("answered"), None);
     }
 

@@ -1,6 +1,6 @@
 //! Packet ports over AF_XDP, with sockets beneath them.
 //!
-//! Every port has a socket of the kernel's too. It keeps the port ours, and takes what frames cannot carry: fragments, options,
+//! A port has a socket of the kernel's too, unless its address is not the kernel's. The socket keeps the port ours, and takes what frames cannot carry: fragments, options,
 //! remotes on other interfaces, neighbours that are yet to be found. A datagram comes and leaves by one of the two ways, and the
 //! caller cannot tell which.
 //!
@@ -16,17 +16,21 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use embassy_time::{Duration, Instant};
 use hal::{BUFFER, BURST, Burst, Dscp, Marks, OpenError, Packet, PortId};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::bpf::{AttachMode, Link, Program, SocketMap};
 use super::frame::{self, Headers};
 use super::hops::{Hops, Way};
 use super::netlink::Netlink;
-use super::program::{Ours, Steering, assemble};
+use super::plan::{Copies, Frames, Mode, Plan, StartError};
+use super::program::{Ours, Steering, assemble, solicited_node};
 use super::queue::{Next, Queue};
+use super::responder::Responder;
 use crate::clock::ticks;
 use crate::host::{self, Attention, Waker};
 use crate::pace::{Found, Pace};
@@ -37,84 +41,6 @@ const QUEUES: u32 = 32;
 /// While frames keep coming, sockets and changes are looked at every so many waits.
 const LOOK_EVERY: u32 = 16;
 
-/// What is to go over AF_XDP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// The interface that packets come by; a virtual network's own, or the one under it.
-    pub interface: String,
-    /// The addresses of the media plane, which the interface has.
-    pub addresses: Vec<IpAddr>,
-    /// Its ports.
-    pub ports: RangeInclusive<u16>,
-}
-
-/// Why AF_XDP is not to be had.
-#[derive(Debug)]
-pub enum StartError {
-    /// There is no interface of this name.
-    NoInterface,
-    /// The kernel tells nothing of interfaces, or gives no socket beside them.
-    Kernel(io::Error),
-    /// It does not take the program: too old, or we lack CAP_BPF and CAP_NET_ADMIN.
-    Program(io::Error),
-    /// It gives no socket on a queue: no AF_XDP, no CAP_NET_RAW, or too little memory may be locked.
-    Queue(io::Error),
-    /// The interface takes no program: another is there already, or its frames are too large.
-    Attach(io::Error),
-}
-
-impl core::fmt::Display for StartError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::NoInterface => f.write_str("there is no such interface"),
-            Self::Kernel(error) => write!(f, "the kernel does not tell of interfaces: {error}"),
-            Self::Program(error) => write!(
-                f,
-                "the kernel does not take the program: {error} (needs CAP_BPF and CAP_NET_ADMIN)"
-            ),
-            Self::Queue(error) => write!(
-                f,
-                "no socket on the interface's queue: {error} (needs CAP_NET_RAW and lockable memory)"
-            ),
-            Self::Attach(error) => write!(
-                f,
-                "the interface does not take the program: {error} (is there another on it?)"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for StartError {}
-
-/// How frames pass between an interface and us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mode {
-    /// Where the program is.
-    pub attached: AttachMode,
-    /// Whether frames are passed without being copied.
-    pub copies: Copies,
-    /// Queues with a socket.
-    pub queues: usize,
-}
-
-/// Whether the kernel copies each frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Copies {
-    /// The driver shares our memory.
-    Zero,
-    /// It does not.
-    One,
-}
-
-/// What has passed without the kernel's sockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Frames {
-    /// Frames that arrived on the queues, ours or not.
-    pub received: u64,
-    /// Frames that left by them.
-    pub sent: u64,
-}
-
 /// Ports of one interface.
 pub struct Ports {
     // First, so that frames go to the kernel again before the sockets go.
@@ -124,6 +50,12 @@ pub struct Ports {
     slow: host::Ports,
     hops: Hops,
     addresses: Vec<IpAddr>,
+    alone: Vec<IpAddr>,
+    responder: Responder,
+    /// What was asked of the addresses that are ours alone.
+    questions: Vec<Vec<u8>>,
+    /// Lets the interface hear what is asked of everybody (RFC 4291 §2.7.1).
+    _groups: Option<OwnedFd>,
     range: RangeInclusive<u16>,
     open: Vec<Option<Open>>,
     vacant: Vec<u32>,
@@ -143,10 +75,14 @@ pub struct Ports {
 
 const NONE: u32 = u32::MAX;
 
+/// Questions taken with a burst; with more, the last are not answered.
+const QUESTIONS: usize = 32;
+
 struct Open {
     local: SocketAddr,
     dscp: Dscp,
-    socket: PortId,
+    /// None where the address is ours alone.
+    socket: Option<PortId>,
     next: u32,
     sending: Option<Sending>,
 }
@@ -181,15 +117,18 @@ impl Ports {
         let most = link.queues.clamp(1, QUEUES);
         let map = SocketMap::new(most).map_err(StartError::Program)?;
         let steering = Steering {
-            addresses: plan.addresses.clone(),
+            addresses: [&plan.addresses[..], &plan.alone].concat(),
             ports: plan.ports.clone(),
+            alone: plan.alone.clone(),
         };
         let ours = Ours::Redirect {
             map: map.descriptor(),
         };
         let program = Program::load(&assemble(&steering, ours)).map_err(StartError::Program)?;
         let slow = host::Ports::new().map_err(StartError::Kernel)?;
-        let hops = Hops::new(link, netlink).map_err(StartError::Kernel)?;
+        let responder = Responder::new(link.mac, plan.alone.clone());
+        let groups = join_groups(&plan.alone, interface).map_err(StartError::Kernel)?;
+        let hops = Hops::new(link, plan.alone.clone(), netlink).map_err(StartError::Kernel)?;
         slow.attend(hops.changes(), Attention::Noted)
             .map_err(StartError::Kernel)?;
 
@@ -233,6 +172,10 @@ impl Ports {
             slow,
             hops,
             addresses: plan.addresses.clone(),
+            alone: plan.alone.clone(),
+            responder,
+            questions: Vec::new(),
+            _groups: groups,
             range: plan.ports.clone(),
             open: Vec::new(),
             vacant: Vec::new(),
@@ -273,7 +216,41 @@ impl Ports {
     }
 
     fn is_steered(&self, local: SocketAddr) -> bool {
-        self.addresses.contains(&local.ip()) && self.range.contains(&local.port())
+        let is_media = self.addresses.contains(&local.ip()) || self.alone.contains(&local.ip());
+        is_media && self.range.contains(&local.port())
+    }
+
+    /// The socket beside a port, where there is to be one.
+    fn open_socket(&mut self, local: SocketAddr, dscp: Dscp) -> Result<Option<PortId>, OpenError> {
+        if !self.alone.contains(&local.ip()) {
+            return hal::Ports::open(&mut self.slow, local, dscp).map(Some);
+        }
+        if !self.is_steered(local) {
+            return Err(OpenError::AddressUnavailable);
+        }
+        match self.find(local) {
+            Some(_) => Err(OpenError::AddressInUse),
+            None => Ok(None),
+        }
+    }
+
+    /// The port that is open at a steered address.
+    fn find(&self, local: SocketAddr) -> Option<u32> {
+        find(&self.open, self.by_number[usize::from(local.port())], local)
+    }
+
+    /// Answers what was asked of the addresses that are ours alone.
+    fn answer(&mut self) {
+        let now = Instant::from_ticks(ticks());
+        for question in self.questions.drain(..) {
+            if let Some(answer) = self.responder.answer(&question, now) {
+                self.queues[0].send(|frame| {
+                    frame.get_mut(..answer.len())?.copy_from_slice(&answer);
+                    Some(answer.len())
+                });
+            }
+        }
+        self.queues[0].flush();
     }
 
     fn send(&mut self, packet: &Packet, now: Instant) -> bool {
@@ -311,14 +288,15 @@ impl Ports {
         } else {
             // What was written before leaves before.
             queue.flush();
-            self.slow.send(open.socket, packet.remote, packet.data())
+            open.socket
+                .is_some_and(|socket| self.slow.send(socket, packet.remote, packet.data()))
         }
     }
 }
 
 impl hal::Ports for Ports {
     fn open(&mut self, local: SocketAddr, dscp: Dscp) -> Result<PortId, OpenError> {
-        let socket = self.slow.open(local, dscp)?;
+        let socket = self.open_socket(local, dscp)?;
         let id = match self.vacant.pop() {
             Some(id) => id,
             None => {
@@ -326,11 +304,13 @@ impl hal::Ports for Ports {
                 (self.open.len() - 1) as u32
             }
         };
-        let place = socket.0 as usize;
-        if place >= self.by_socket.len() {
-            self.by_socket.resize(place + 1, NONE);
+        if let Some(socket) = socket {
+            let place = socket.0 as usize;
+            if place >= self.by_socket.len() {
+                self.by_socket.resize(place + 1, NONE);
+            }
+            self.by_socket[place] = id;
         }
-        self.by_socket[place] = id;
         let mut next = NONE;
         if self.is_steered(local) {
             let first = &mut self.by_number[usize::from(local.port())];
@@ -357,7 +337,9 @@ impl hal::Ports for Ports {
             && open.dscp != dscp
         {
             (open.dscp, open.sending) = (dscp, None);
-            self.slow.mark(open.socket, dscp);
+            if let Some(socket) = open.socket {
+                self.slow.mark(socket, dscp);
+            }
         }
     }
 
@@ -365,7 +347,9 @@ impl hal::Ports for Ports {
         let Some(open) = self.open.get_mut(port.0 as usize).and_then(Option::take) else {
             return;
         };
-        self.slow.close(open.socket);
+        if let Some(socket) = open.socket {
+            self.slow.close(socket);
+        }
         self.vacant.push(port.0);
         self.young.retain(|young| *young != port.0);
         let first = &mut self.by_number[usize::from(open.local.port())];
@@ -402,15 +386,14 @@ impl hal::Ports for Ports {
                 let is_old = *old > 0;
                 *old -= u32::from(is_old);
                 let Some(datagram) = frame::read(frame) else {
+                    if !self.alone.is_empty() && self.questions.len() < QUESTIONS {
+                        self.questions.push(frame.to_vec());
+                    }
                     return Next::More;
                 };
-                let mut at = self.by_number[usize::from(datagram.to.port())];
-                let id = loop {
-                    match self.open.get(at as usize) {
-                        Some(Some(open)) if open.local.ip() == datagram.to.ip() => break at,
-                        Some(Some(open)) => at = open.next,
-                        _ => return Next::More,
-                    }
+                let first = self.by_number[usize::from(datagram.to.port())];
+                let Some(id) = find(&self.open, first, datagram.to) else {
+                    return Next::More;
                 };
                 if is_old && self.young.contains(&id) {
                     return Next::More;
@@ -428,6 +411,9 @@ impl hal::Ports for Ports {
                     Next::More
                 }
             });
+        }
+        if !self.questions.is_empty() {
+            self.answer();
         }
         // The next burst begins with the next queue, so that a flood on one does not keep the others out.
         self.first = (self.first + 1) % count;
@@ -483,4 +469,40 @@ impl hal::Ports for Ports {
         let queues: u64 = self.queues.iter().map(Queue::overruns).sum();
         queues + self.slow.overruns()
     }
+}
+
+/// The port at an address, of those that are chained from this one on.
+fn find(open: &[Option<Open>], first: u32, local: SocketAddr) -> Option<u32> {
+    let mut at = first;
+    loop {
+        let other = open.get(at as usize)?.as_ref()?;
+        if other.local.ip() == local.ip() {
+            return Some(at);
+        }
+        at = other.next;
+    }
+}
+
+/// A socket that is a member of the groups in which neighbours ask for these addresses, where there are any.
+fn join_groups(alone: &[IpAddr], interface: u32) -> io::Result<Option<OwnedFd>> {
+    let mut groups = None;
+    for address in alone {
+        if let IpAddr::V6(address) = address {
+            let socket = match groups.take() {
+                Some(socket) => socket,
+                None => rustix::net::socket_with(
+                    AddressFamily::INET6,
+                    SocketType::DGRAM,
+                    SocketFlags::CLOEXEC,
+                    None,
+                )?,
+            };
+            match sockopt::set_ipv6_add_membership(&socket, &solicited_node(address), interface) {
+                // Two addresses with the same end share a group.
+                Ok(()) | Err(Errno::ADDRINUSE) => groups = Some(socket),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+    Ok(groups)
 }

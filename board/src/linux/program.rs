@@ -7,6 +7,7 @@
 //! if (ethertype is 802.1Q or 802.1ad) skip the tag;
 //! if (IPv4 without options, whole, UDP, to one of the addresses, to a port of the range)  goto ours;
 //! if (IPv6, UDP right behind the header, to one of the addresses, to a port of the range) goto ours;
+//! if (ARP, ICMP or ICMPv6 about an address that is ours alone)                            goto ours;
 //! return XDP_PASS;
 //! ours: return bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_PASS);
 //! ```
@@ -25,6 +26,8 @@ pub(super) struct Steering {
     pub(super) addresses: Vec<IpAddr>,
     /// Its ports.
     pub(super) ports: RangeInclusive<u16>,
+    /// Those of the addresses that the kernel does not have: questions about them are for us, too.
+    pub(super) alone: Vec<IpAddr>,
 }
 
 /// What the program does with a frame that is ours.
@@ -77,6 +80,8 @@ const REDIRECT_MAP: i32 = 51;
 const ETHERNET: i16 = 14;
 const TAG: i16 = 4;
 const UDP: i32 = 17;
+const ICMP: i32 = 1;
+const ICMPV6: i32 = 58;
 
 /// A place that jumps lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,39 +200,60 @@ fn word(octets: [u8; 4]) -> i32 {
 /// The program for this steering.
 pub(super) fn assemble(steering: &Steering, ours: Ours) -> Vec<Instruction> {
     let mut a = Assembler::default();
-    let (port, pass) = (a.label(), a.label());
+    let to = Exits {
+        port: a.label(),
+        ours: a.label(),
+        pass: a.label(),
+    };
     let v4: Vec<_> = v4_of(&steering.addresses).collect();
     let v6: Vec<_> = v6_of(&steering.addresses).collect();
+    let v4_alone: Vec<_> = v4_of(&steering.alone).collect();
+    let v6_alone: Vec<_> = v6_of(&steering.alone).collect();
     // The verifier refuses what is never reached, so a family without addresses has no part.
     if !steering.addresses.is_empty() {
-        let (is_v4, is_v6) = (a.label(), a.label());
-        ethernet(&mut a, pass);
+        let (is_v4, is_v6, is_arp) = (a.label(), a.label(), a.label());
+        ethernet(&mut a, to.pass);
         if !v4.is_empty() {
             a.if_equal(VALUE, half(0x0800), is_v4);
         }
         if !v6.is_empty() {
             a.if_equal(VALUE, half(0x86dd), is_v6);
         }
-        a.goto(pass);
+        if !v4_alone.is_empty() {
+            a.if_equal(VALUE, half(0x0806), is_arp);
+        }
+        a.goto(to.pass);
+        if !v4_alone.is_empty() {
+            a.place(is_arp);
+            arp(&mut a, &v4_alone, &to);
+        }
         if !v4.is_empty() {
             a.place(is_v4);
-            udp_over_v4(&mut a, &v4, pass);
-            a.goto(port);
+            over_v4(&mut a, &v4, &v4_alone, &to);
         }
         if !v6.is_empty() {
             a.place(is_v6);
-            udp_over_v6(&mut a, &v6, pass);
+            over_v6(&mut a, &v6, &v6_alone, &to);
         }
-        a.place(port);
+        a.place(to.port);
         a.network_to_host(VALUE);
-        a.if_below(VALUE, i32::from(*steering.ports.start()), pass);
-        a.if_above(VALUE, i32::from(*steering.ports.end()), pass);
+        a.if_below(VALUE, i32::from(*steering.ports.start()), to.pass);
+        a.if_above(VALUE, i32::from(*steering.ports.end()), to.pass);
+        a.place(to.ours);
         deliver(&mut a, ours);
     }
-    a.place(pass);
+    a.place(to.pass);
     a.set(RESULT, XDP_PASS);
     a.exit();
     a.finish()
+}
+
+/// Where a part leads to.
+struct Exits {
+    /// The port of what may be media is in [`VALUE`].
+    port: Label,
+    ours: Label,
+    pass: Label,
 }
 
 /// Afterwards the type is in [`VALUE`], and [`FRAME`] begins so that [`ETHERNET`] octets precede what is of that type.
@@ -248,47 +274,93 @@ fn ethernet(a: &mut Assembler, pass: Label) {
     a.place(untagged);
 }
 
-/// Afterwards the port is in [`VALUE`].
-fn udp_over_v4(a: &mut Assembler, addresses: &[Ipv4Addr], pass: Label) {
-    let is_ours = a.label();
-    a.if_shorter(ETHERNET + 20 + 8, pass);
+fn arp(a: &mut Assembler, alone: &[Ipv4Addr], to: &Exits) {
+    a.if_shorter(ETHERNET + 28, to.pass);
+    // The address that is asked for (RFC 826).
+    a.load(Size::Word, VALUE, FRAME, ETHERNET + 24);
+    for address in alone {
+        a.if_equal(VALUE, word(address.octets()), to.ours);
+    }
+    a.goto(to.pass);
+}
+
+fn over_v4(a: &mut Assembler, addresses: &[Ipv4Addr], alone: &[Ipv4Addr], to: &Exits) {
+    let (udp, icmp, is_ours) = (a.label(), a.label(), a.label());
+    a.if_shorter(ETHERNET + 20 + 8, to.pass);
     a.load(Size::Byte, VALUE, FRAME, ETHERNET);
-    a.if_not_equal(VALUE, 0x45, pass);
-    a.load(Size::Byte, VALUE, FRAME, ETHERNET + 9);
-    a.if_not_equal(VALUE, UDP, pass);
+    a.if_not_equal(VALUE, 0x45, to.pass);
     // More fragments, or not the first.
     a.load(Size::Half, VALUE, FRAME, ETHERNET + 6);
     a.and(VALUE, half(0x3fff));
-    a.if_not_equal(VALUE, 0, pass);
+    a.if_not_equal(VALUE, 0, to.pass);
+    a.load(Size::Byte, VALUE, FRAME, ETHERNET + 9);
+    a.if_equal(VALUE, UDP, udp);
+    if !alone.is_empty() {
+        a.if_equal(VALUE, ICMP, icmp);
+    }
+    a.goto(to.pass);
+    a.place(udp);
     a.load(Size::Word, VALUE, FRAME, ETHERNET + 16);
     for address in addresses {
         a.if_equal(VALUE, word(address.octets()), is_ours);
     }
-    a.goto(pass);
+    a.goto(to.pass);
     a.place(is_ours);
     a.load(Size::Half, VALUE, FRAME, ETHERNET + 20 + 2);
+    a.goto(to.port);
+    if !alone.is_empty() {
+        a.place(icmp);
+        a.load(Size::Word, VALUE, FRAME, ETHERNET + 16);
+        for address in alone {
+            a.if_equal(VALUE, word(address.octets()), to.ours);
+        }
+        a.goto(to.pass);
+    }
 }
 
-/// Afterwards the port is in [`VALUE`].
-fn udp_over_v6(a: &mut Assembler, addresses: &[Ipv6Addr], pass: Label) {
-    let is_ours = a.label();
-    a.if_shorter(ETHERNET + 40 + 8, pass);
+fn over_v6(a: &mut Assembler, addresses: &[Ipv6Addr], alone: &[Ipv6Addr], to: &Exits) {
+    let (udp, icmp, is_ours) = (a.label(), a.label(), a.label());
+    a.if_shorter(ETHERNET + 40 + 8, to.pass);
     a.load(Size::Byte, VALUE, FRAME, ETHERNET + 6);
-    a.if_not_equal(VALUE, UDP, pass);
-    for address in addresses {
-        let another = a.label();
-        let octets = address.octets();
-        let (words, _) = octets.as_chunks::<4>();
-        for (octets, offset) in words.iter().zip((ETHERNET + 24..).step_by(4)) {
-            a.load(Size::Word, VALUE, FRAME, offset);
-            a.if_not_equal(VALUE, word(*octets), another);
-        }
-        a.goto(is_ours);
-        a.place(another);
+    a.if_equal(VALUE, UDP, udp);
+    if !alone.is_empty() {
+        a.if_equal(VALUE, ICMPV6, icmp);
     }
-    a.goto(pass);
+    a.goto(to.pass);
+    if !alone.is_empty() {
+        a.place(icmp);
+        for address in alone {
+            if_to_v6(a, address, to.ours);
+            if_to_v6(a, &solicited_node(address), to.ours);
+        }
+        a.goto(to.pass);
+    }
+    a.place(udp);
+    for address in addresses {
+        if_to_v6(a, address, is_ours);
+    }
+    a.goto(to.pass);
     a.place(is_ours);
     a.load(Size::Half, VALUE, FRAME, ETHERNET + 40 + 2);
+    a.goto(to.port);
+}
+
+fn if_to_v6(a: &mut Assembler, address: &Ipv6Addr, label: Label) {
+    let another = a.label();
+    let octets = address.octets();
+    let (words, _) = octets.as_chunks::<4>();
+    for (octets, offset) in words.iter().zip((ETHERNET + 24..).step_by(4)) {
+        a.load(Size::Word, VALUE, FRAME, offset);
+        a.if_not_equal(VALUE, word(*octets), another);
+    }
+    a.goto(label);
+    a.place(another);
+}
+
+/// RFC 4291 §2.7.1: where questions about an address go.
+pub(super) fn solicited_node(address: &Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = address.octets();
+    Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
 }
 
 fn deliver(a: &mut Assembler, ours: Ours) {

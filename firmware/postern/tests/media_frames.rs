@@ -14,14 +14,23 @@ use media_api::{Command, Event, StreamId};
 use media_kit::{Call, LOOPBACK, Media, SOON, hear, party, rtp};
 use namespaces::Wire;
 
-fn config(address: IpAddr, interface: &str) -> String {
+fn config(address: IpAddr, interface: &str, owner: &str) -> String {
     format!(
-        "version = 1\n[media]\naddress = \"{address}\"\nports = \"30000-59999\"\npackets = \"af_xdp\"\ninterface = \"{interface}\"\n"
+        "version = 1\n[media]\naddress = \"{address}\"\nports = \"30000-59999\"\npackets = \"af_xdp\"\ninterface = \"{interface}\"\nowner = \"{owner}\"\n"
     )
 }
 
 #[test]
 fn a_call_crosses_over_af_xdp() {
+    cross("10.77.0.1", "interface");
+}
+
+#[test]
+fn a_call_crosses_over_an_address_that_is_medias_alone() {
+    cross("10.77.0.100", "media");
+}
+
+fn cross(here: &str, owner: &str) {
     let wire = match Wire::new() {
         Ok(wire) => wire,
         Err(reason) => {
@@ -29,9 +38,9 @@ fn a_call_crosses_over_af_xdp() {
             return;
         }
     };
-    let here: IpAddr = "10.77.0.1".parse().expect("an address");
+    let here: IpAddr = here.parse().expect("an address");
     // Threads of a thread are where it is: the process is at the near end.
-    let media = Media::start_with("frames", Some(&config(here, wire.near())));
+    let media = Media::start_with(owner, Some(&config(here, wire.near(), owner)));
     assert!(wire.has_program(), "the interface has the program");
     let mut control = media.control();
     let far = || {
@@ -42,6 +51,11 @@ fn a_call_crosses_over_af_xdp() {
             .expect("a socket has timeouts");
         socket
     };
+    // The kernel knows who is at the other end before audio is to go there.
+    let (kernel, party) = (UdpSocket::bind("10.77.0.1:0").expect("it is there"), far());
+    let to = party.local_addr().expect("it is bound");
+    kernel.send_to(b"hello", to).expect("it goes");
+    party.recv(&mut [0; 8]).expect("it comes");
     let mut call = Call::between(&mut control, here, far(), far());
     for _ in 0..50 {
         call.frame();
@@ -68,7 +82,10 @@ fn a_call_crosses_over_af_xdp() {
 
 #[test]
 fn without_af_xdp_a_call_crosses_over_sockets() {
-    let media = Media::start_with("no-frames", Some(&config(LOOPBACK, "nowhere0")));
+    let media = Media::start_with(
+        "no-frames",
+        Some(&config(LOOPBACK, "nowhere0", "interface")),
+    );
     let mut control = media.control();
     let mut call = Call::between(&mut control, LOOPBACK, party(), party());
     for _ in 0..5 {

@@ -19,6 +19,7 @@ fn steering(addresses: &[&str]) -> Steering {
             .map(|address| address.parse().expect("an address"))
             .collect(),
         ports: 20_000..=20_999,
+        alone: Vec::new(),
     }
 }
 
@@ -123,11 +124,47 @@ fn what_is_not_plain_udp_is_for_the_kernel() {
 }
 
 #[test]
+fn questions_are_ours_where_nobody_else_has_the_address() {
+    let shared = steering(&["192.0.2.1", "2001:db8::1", "192.0.2.2"]);
+    let alone = Steering {
+        alone: shared.addresses[..2].to_vec(),
+        ..shared.clone()
+    };
+    let questions: Vec<_> = include_str!("../responder/frames.txt")
+        .lines()
+        .filter_map(|line| line.split_once("? "))
+        .map(|(name, hex)| {
+            let (pairs, _) = hex.trim().as_bytes().as_chunks::<2>();
+            let octet = |pair| u8::from_str_radix(str::from_utf8(pair).expect("text"), 16);
+            let frame: Vec<u8> = pairs.iter().map(|pair| octet(pair).expect("hex")).collect();
+            (name, frame)
+        })
+        .collect();
+    let frames: Vec<_> = questions.iter().map(|(_, frame)| frame.clone()).collect();
+    if let Some(found) = verdicts(&shared, &frames) {
+        assert_eq!(found, vec![XDP_PASS as u32; frames.len()], "the kernel's");
+    }
+    if let Some(found) = verdicts(&alone, &frames) {
+        for ((name, _), found) in questions.iter().zip(found) {
+            let is_ours = !name.starts_with("other");
+            assert_eq!(
+                found,
+                if is_ours { OURS } else { XDP_PASS } as u32,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_set_of_addresses_makes_a_program_that_the_kernel_takes() {
     let many: Vec<String> = (1..=32).map(|n| format!("2001:db8::{n:x}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     for addresses in [&[][..], &["192.0.2.1"], &["2001:db8::1"], &many] {
-        verdicts(&steering(addresses), &[]);
+        let shared = steering(addresses);
+        let alone = shared.addresses.clone();
+        verdicts(&shared, &[]);
+        verdicts(&Steering { alone, ..shared }, &[]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How media's packets come and go: `packets` and `interface` of `[media]`.
+//! How media's packets come and go: `packets`, `interface` and `owner` of `[media]`.
 //!
 //! Whether the machine can do it is known when media starts, not here: it then uses sockets, and says so.
 
@@ -13,10 +13,23 @@ pub enum Packets {
     Sockets,
     /// By the queues of an interface, past the kernel; by sockets where that is not to be had.
     AfXdp {
-        /// The interface that has the media address.
+        /// The interface that has the media address, or that it is reached by.
         interface: String,
+        /// Whose the media address is.
+        owner: Owner,
     },
 }
+
+/// Whose the media address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The interface has it.
+    Interface,
+    /// Media alone has it, and answers for it.
+    Media,
+}
+
+field_of_words!(Owner, "\"interface\" or \"media\"", "interface" => Owner::Interface, "media" => Owner::Media);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -31,6 +44,7 @@ impl Packets {
         match section.or("packets", Kind::Sockets) {
             Kind::AfXdp => Self::AfXdp {
                 interface: section.must("interface", String::new()).value,
+                owner: section.or("owner", Owner::Interface),
             },
             Kind::Sockets => {
                 if let Some(interface) = section.maybe::<String>("interface") {
@@ -39,6 +53,13 @@ impl Packets {
                         cure: "Set packets = \"af_xdp\", or remove interface.",
                     };
                     section.fault(Some(&interface.span), "interface", problem);
+                }
+                if let Some(owner) = section.maybe::<Owner>("owner") {
+                    let problem = Problem::Conflict {
+                        what: "what comes by sockets comes to an address of the kernel's",
+                        cure: "Set packets = \"af_xdp\", or remove owner.",
+                    };
+                    section.fault(Some(&owner.span), "owner", problem);
                 }
                 Self::Sockets
             }
@@ -74,12 +95,19 @@ mod tests {
     fn sockets_unless_an_interface_is_named() {
         let packets = |settings| media(settings).map(|media| media.packets);
         assert_eq!(packets("address = \"192.0.2.1\""), Ok(Packets::Sockets));
-        assert_eq!(
-            packets("address = \"192.0.2.1\"\npackets = \"af_xdp\"\ninterface = \"eth0\""),
-            Ok(Packets::AfXdp {
-                interface: "eth0".to_owned()
-            })
-        );
+        let by_frames = "address = \"192.0.2.1\"\npackets = \"af_xdp\"\ninterface = \"eth0\"";
+        for (owner, line) in [
+            (Owner::Interface, ""),
+            (Owner::Interface, "\nowner = \"interface\""),
+            (Owner::Media, "\nowner = \"media\""),
+        ] {
+            let interface = "eth0".to_owned();
+            let media = media(&format!("{by_frames}{line}"));
+            assert_eq!(
+                media.map(|media| media.packets),
+                Ok(Packets::AfXdp { interface, owner })
+            );
+        }
     }
 
     #[test]
@@ -92,6 +120,10 @@ mod tests {
             (
                 "address = \"192.0.2.1\"\ninterface = \"eth0\"",
                 "line 4, column 13: media.interface: sockets are of no interface. Set packets = \"af_xdp\", or remove interface.",
+            ),
+            (
+                "address = \"192.0.2.1\"\nowner = \"media\"",
+                "line 4, column 9: media.owner: what comes by sockets comes to an address of the kernel's. Set packets = \"af_xdp\", or remove owner.",
             ),
             (
                 "address = \"0.0.0.0\"\nadvertised = \"192.0.2.1\"\npackets = \"af_xdp\"\ninterface = \"eth0\"",

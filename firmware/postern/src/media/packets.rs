@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use board::linux::{Plan, Ports};
-use config::document::packets::Packets;
+use config::document::packets::{Owner, Packets};
 
 /// The ports over an interface's queues, where they are asked for and can be had.
 pub(super) fn frames(config: &Path) -> Option<Ports> {
@@ -25,11 +25,11 @@ pub(super) fn frames(config: &Path) -> Option<Ports> {
             Some(ports)
         }
         Err(error) => {
-            tracing::warn!(
-                interface = plan.interface,
-                %error,
-                "no AF_XDP here: packets come by sockets"
-            );
+            if plan.alone.is_empty() {
+                tracing::warn!(interface = plan.interface, %error, "no AF_XDP here: packets come by sockets");
+            } else {
+                tracing::error!(interface = plan.interface, %error, "no AF_XDP here, and the address is media's alone: no audio");
+            }
             None
         }
     }
@@ -46,10 +46,18 @@ fn plan(config: &Path) -> Option<Plan> {
         .ok()?;
     match document.media.packets {
         Packets::Sockets => None,
-        Packets::AfXdp { interface } => Some(Plan {
-            interface,
-            addresses: vec![document.media.address],
-            ports: document.media.ports.first..=document.media.ports.last,
-        }),
+        Packets::AfXdp { interface, owner } => {
+            let address = vec![document.media.address];
+            let (addresses, alone) = match owner {
+                Owner::Interface => (address, Vec::new()),
+                Owner::Media => (Vec::new(), address),
+            };
+            Some(Plan {
+                interface,
+                addresses,
+                alone,
+                ports: document.media.ports.first..=document.media.ports.last,
+            })
+        }
     }
 }

@@ -200,7 +200,12 @@ pub(crate) fn vacant(here: IpAddr) -> SocketAddr {
             + (std::process::id() as u16 % 1_000) * 20 / 2 * 2
             + 2 * NEXT.fetch_add(1, Ordering::Relaxed);
         let pair = [port, port + 1].map(|port| UdpSocket::bind((here, port)));
-        if pair.iter().all(Result::is_ok) {
+        // An address that the kernel does not have is nobody else's either.
+        let is_free = |bound: &std::io::Result<UdpSocket>| match bound {
+            Ok(_) => true,
+            Err(error) => error.kind() == ErrorKind::AddrNotAvailable,
+        };
+        if pair.iter().all(is_free) {
             return SocketAddr::new(here, port);
         }
     }
