@@ -57,8 +57,14 @@ impl Pipeline {
             if let Some(incoming) = &stream.receiver {
                 incoming.current.prefetch();
             }
-            if let Some(peer) = stream.peer.and_then(|peer| self.table.stream(peer)) {
+            if let Some(peer) = self.table.peer(stream) {
                 peer.prefetch_departure();
+            }
+        }
+        for stream in streams.into_iter().flatten() {
+            let peer = self.table.peer(stream);
+            if let Some(sender) = peer.and_then(|peer| peer.sender.as_ref()) {
+                sender.prefetch();
             }
         }
     }

@@ -311,10 +311,6 @@ where
     for job in jobs {
         if let Some(context) = contexts.context(job.context) {
             context.prefetch();
-        }
-    }
-    for job in jobs {
-        if let Some(context) = contexts.context(job.context) {
             context.session().prefetch();
         }
     }

@@ -146,7 +146,10 @@ impl ReplayWindow {
                 self.highest = Some(index);
             }
             Some(highest) if index > highest => {
-                self.forget(highest + 1, index);
+                // Its own bit is set below; the next in order has nothing else to clear.
+                if index > highest + 1 {
+                    self.forget(highest + 1, index - 1);
+                }
                 self.highest = Some(index);
             }
             Some(highest) if highest - index >= width => return,

@@ -96,6 +96,12 @@ impl Table {
         self.streams.get(slot.0 as usize)?.as_deref()
     }
 
+    /// The peer of a stream.
+    #[inline]
+    pub(crate) fn peer(&self, stream: &Stream) -> Option<&Stream> {
+        self.stream(stream.peer?)
+    }
+
     /// A stream and its peer.
     #[inline]
     pub(crate) fn pair(&mut self, slot: Slot) -> Option<(&mut Stream, Option<&mut Stream>)> {
