@@ -32,6 +32,16 @@ struct Rig {
 }
 
 async fn rig(network: u8, identity: impl FnOnce(&Pki) -> Identity) -> Rig {
+    rig_with(
+        network,
+        identity,
+        &format!("<sip:{FQDN}:5061;transport=tls>"),
+    )
+    .await
+}
+
+/// An SBC that writes this into Contact.
+async fn rig_with(network: u8, identity: impl FnOnce(&Pki) -> Identity, contact: &str) -> Rig {
     let pki = Pki::new().expect("certificates");
     let microsoft = pki
         .microsoft
@@ -63,7 +73,7 @@ async fn rig(network: u8, identity: impl FnOnce(&Pki) -> Identity) -> Rig {
             hosts,
         )),
         endpoint,
-        contact: format!("<sip:{FQDN}:5061;transport=tls>"),
+        contact: contact.to_owned(),
         record_route: None,
         headers: vec![
             (
@@ -211,6 +221,64 @@ async fn every_refusal_has_its_status_and_its_rule() {
         assert_eq!(refused(&rig, dial).await, code, "{rule:?}");
         assert_eq!(complaints.count(rule), 1, "{:?}", complaints.all());
         complaints.clear();
+    }
+}
+
+#[tokio::test]
+async fn every_contact_but_the_right_one_is_refused() {
+    // INV-01, INV-03.
+    let cases = [
+        (
+            403,
+            Rule::ContactIsAddress,
+            "<sip:127.0.0.1:5061;transport=tls>",
+        ),
+        (
+            403,
+            Rule::ContactIsAddress,
+            "<sip:[::1]:5061;transport=tls>",
+        ),
+        (
+            403,
+            Rule::Transport,
+            "<sip:sbc1.contoso.example:5061;transport=tcp>",
+        ),
+        (403, Rule::Transport, "<sip:sbc1.contoso.example:5061>"),
+        (
+            416,
+            Rule::SipsScheme,
+            "<sips:sbc1.contoso.example:5061;transport=tls>",
+        ),
+        (
+            400,
+            Rule::EmptyUser,
+            "<sip:@sbc1.contoso.example:5061;transport=tls>",
+        ),
+        (
+            403,
+            Rule::TenantUnknown,
+            "<sip:sbc1.tailspin.example:5061;transport=tls>",
+        ),
+    ];
+    for (network, (code, rule, contact)) in (30..).zip(cases) {
+        let both = |pki: &Pki| {
+            pki.public
+                .issue(&[FQDN, "sbc1.tailspin.example"], Leaf::ServerOnly)
+                .expect("a certificate")
+        };
+        let rig = rig_with(network, both, contact).await;
+        assert_eq!(
+            refused(&rig, to_contoso("+12025550142")).await,
+            code,
+            "{contact}"
+        );
+        let complaints = rig.teams.complaints();
+        assert_eq!(
+            complaints.count(rule),
+            1,
+            "{contact}: {:?}",
+            complaints.all()
+        );
     }
 }
 

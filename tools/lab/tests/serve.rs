@@ -53,21 +53,25 @@ impl Served {
     /// Ends the lab in this way; the box must end with it.
     fn end(&mut self, signal: Signal) -> ExitStatus {
         let processes = [self.pid("control"), self.pid("media")];
-        let own = i32::try_from(self.child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process");
-        kill_process(own, signal).expect("it lives");
-        let status = self.child.wait().expect("it ends");
-        let until = Instant::now() + SOON;
-        for process in processes {
-            while test_kill_process(process).is_ok() {
-                assert!(Instant::now() < until, "{process:?} lives on");
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-        status
+        end(&mut self.child, signal, &processes)
     }
+}
+
+fn end(child: &mut Child, signal: Signal, processes: &[Pid]) -> ExitStatus {
+    let own = i32::try_from(child.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a process");
+    kill_process(own, signal).expect("it lives");
+    let status = child.wait().expect("it ends");
+    let until = Instant::now() + SOON;
+    for process in processes {
+        while test_kill_process(*process).is_ok() {
+            assert!(Instant::now() < until, "{process:?} lives on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    status
 }
 
 async fn carrier_at(address: &str, to: SocketAddr, protocol: Protocol) -> Carrier {
@@ -109,6 +113,29 @@ async fn the_probe_is_served_a_stranger_is_not_and_nothing_survives_the_end() {
     );
 
     assert!(served.end(Signal::TERM).success());
+}
+
+#[test]
+fn calls_that_are_interrupted_leave_nothing_running() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .arg("--once")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the lab starts");
+    let mut words = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut until = |sign: &str| {
+        words
+            .find_map(|line| line.ok()?.split_once(sign).map(|(_, rest)| rest.to_owned()))
+            .expect("it goes on")
+    };
+    let folder = until("lab: ready in ");
+    let processes = ["control", "media"].map(|name| {
+        let file = format!("{folder}/run/{name}.pid");
+        let number = std::fs::read_to_string(file).expect("announced");
+        Pid::from_raw(number.trim().parse().expect("a number")).expect("a process")
+    });
+    until("answered");
+    end(&mut child, Signal::TERM, &processes);
 }
 
 #[test]

@@ -188,6 +188,33 @@ mod tests {
     }
 
     #[test]
+    fn the_line_has_what_it_is_promised_to_have() {
+        let summary = Summary::of(&[Outcome::default()], &[], 0);
+        let line = serde_json::to_value(summary).expect("a summary is JSON");
+        let fields = [
+            "calls",
+            "answered",
+            "failed",
+            "rtp_sent",
+            "rtp_received",
+            "rtp_lost",
+            "tls",
+            "srtp",
+            "teams_to_pstn",
+            "pstn_to_teams",
+            "transfers",
+            "setup_ms",
+            "audio_delay_ms",
+        ];
+        for field in fields {
+            assert!(line.get(field).is_some(), "{field}");
+        }
+        for (times, part) in [("setup_ms", "p50"), ("audio_delay_ms", "p99")] {
+            assert!(line[times][part].is_number(), "{times}.{part}");
+        }
+    }
+
+    #[test]
     fn a_refused_call_is_no_call_and_one_lost_packet_is_bad() {
         let good = Outcome {
             answered: true,

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use lab::call::{ChangeFailed, EarlyMedia, Fork, OfferWhen, Phase, Script, Step};
+use lab::call::{
+    ChangeFailed, EarlyMedia, Fork, OfferWhen, Phase, Provisional, Reliable, Script, Step,
+};
 use lab::teams;
 use lab::{call::Call, carrier};
 
@@ -68,6 +70,69 @@ async fn several_early_dialogs_are_one_to_the_caller() {
         .collect();
     tags.dedup();
     assert_eq!(tags.len(), 1, "the forks are not the caller's business");
+    hang_up(&call, &other).await;
+    end_clean(lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisional_answers_of_a_carrier_are_acknowledged_and_teams_never_hears_of_it() {
+    let lab = start().await;
+    // RFC 3262: the carrier complains of a PRACK that does not come, Teams of one that does (INV-07).
+    let early = Provisional {
+        code: 183,
+        fork: Fork(0),
+        media: EarlyMedia::Speech,
+        reliable: Reliable::Yes,
+    };
+    let ringing = Provisional {
+        code: 180,
+        media: EarlyMedia::None,
+        ..early
+    };
+    probe(&lab).on(
+        OUTSIDE,
+        Script(vec![Step::Progress(ringing), Step::Progress(early)]).then([
+            Step::Wait(Duration::from_millis(700)),
+            Step::Answer(Fork(0)),
+        ]),
+    );
+    let (call, other) = place_out(&lab, teams::Outgoing::new("contoso", USER, OUTSIDE)).await;
+    let acknowledged = other.messages();
+    let pracks = acknowledged
+        .iter()
+        .filter(|message| message.method() == Some("PRACK"));
+    assert_eq!(pracks.count(), 2);
+    hear_each_other(&call, &other).await;
+    hang_up(&call, &other).await;
+    end_clean(lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn teams_is_shown_the_caller_that_the_carrier_asserts_unless_he_hides() {
+    let lab = start().await;
+    let asserted = "+13125550150";
+    let identity = (
+        "P-Asserted-Identity".to_owned(),
+        format!("<sip:{asserted}@carrier.example>"),
+    );
+    // INV-04: Teams looks at From alone.
+    let mut outgoing = carrier::Outgoing::new(OUTSIDE, USER);
+    outgoing.headers.push(identity.clone());
+    let (call, other) = place_in(&lab, outgoing).await;
+    assert_eq!(other.caller(), asserted);
+    hang_up(&call, &other).await;
+    let mut outgoing = carrier::Outgoing::new("anonymous", "+12025550143");
+    outgoing.headers = vec![identity, ("Privacy".to_owned(), "id".to_owned())];
+    let (call, other) = place_in(&lab, outgoing).await;
+    let invite = other.messages().into_iter().next().expect("an INVITE");
+    assert_eq!(other.caller(), "anonymous");
+    assert!(
+        !invite
+            .headers()
+            .iter()
+            .any(|(_, value)| value.contains(asserted)),
+        "{invite:?}"
+    );
     hang_up(&call, &other).await;
     end_clean(lab).await;
 }
