@@ -35,10 +35,12 @@ pub(super) struct Source {
 
 /// One direction with its keys. What a packet touches lies in front, and the first source, mostly the only one, in place.
 #[repr(C, align(64))]
-pub(super) struct Context {
-    first: Source,
-    used: usize,
+pub(super) struct Context<M> {
+    /// What the direction keeps beside.
+    pub(super) mark: M,
+    used: u16,
     pub(super) rtp_packets: u64,
+    first: Source,
     pub(super) keying: Keying,
     pub(super) session: Session,
     others: Box<[Source]>,
@@ -46,8 +48,8 @@ pub(super) struct Context {
     pub(super) rtcp_packets: u64,
 }
 
-impl Context {
-    pub(super) fn new(keying: Keying, limits: Limits) -> Self {
+impl<M> Context<M> {
+    pub(super) fn new(keying: Keying, limits: Limits, mark: M) -> Self {
         let vacant = Source {
             ssrc: 0,
             rtp: ReplayWindow::new(limits.window),
@@ -55,6 +57,7 @@ impl Context {
         };
         let others: Vec<Source> = (1..limits.sources).map(|_| vacant.clone()).collect();
         Self {
+            mark,
             first: vacant,
             transform: transform(&keying.master),
             session: Session::new(&keying.master),
@@ -82,7 +85,7 @@ impl Context {
     fn sources(&self) -> impl Iterator<Item = &Source> {
         core::iter::once(&self.first)
             .chain(&self.others)
-            .take(self.used)
+            .take(usize::from(self.used))
     }
 
     /// All places for sources.
@@ -101,7 +104,7 @@ impl Context {
     /// Whether one more source has a place.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.used <= self.others.len()
+        usize::from(self.used) <= self.others.len()
     }
 
     #[inline]
@@ -116,7 +119,7 @@ impl Context {
     #[inline]
     pub(super) fn admit(&mut self, slot: Option<usize>, ssrc: u32) -> &mut Source {
         let slot = slot.unwrap_or_else(|| {
-            let slot = self.used;
+            let slot = usize::from(self.used);
             self.place(slot).ssrc = ssrc;
             self.used += 1;
             slot
@@ -127,7 +130,7 @@ impl Context {
     /// Asks for what a packet touches to be brought near, the keys apart: which they are is said here.
     #[inline]
     pub(super) fn prefetch(&self) {
-        prefetch(&self.first.ssrc);
+        prefetch(&self.mark);
         prefetch(&self.keying);
     }
 
@@ -190,7 +193,8 @@ impl Context {
                     .commit((highest + u64::from(rtcp_lead)).min(RTCP_INDICES - 1));
             }
         }
-        self.used = state.sources.len();
+        // As many as there are places: no more than Limits::sources.
+        self.used = state.sources.len() as u16;
         (self.rtp_packets, self.rtcp_packets) = (state.rtp_packets, state.rtcp_packets);
         Ok(())
     }

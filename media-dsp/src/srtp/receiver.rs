@@ -18,7 +18,11 @@ use super::{
 
 /// Unprotects the packets of one direction.
 pub struct Receiver {
-    context: Context,
+    context: Context<Mark>,
+}
+
+/// What a receiver keeps beside keys and sources.
+struct Mark {
     /// Of [`MkiRule::Optional`]: whether the last authentic packet carried an MKI.
     optional_mki: Form,
     /// A packet is in a burst whose outcome is not known yet.
@@ -75,9 +79,14 @@ impl Receiver {
     /// [`Self::snapshot`].
     pub fn new(keying: Keying, limits: Limits) -> Self {
         Self {
-            context: Context::new(keying, limits),
-            optional_mki: Form::Without,
-            is_busy: false,
+            context: Context::new(
+                keying,
+                limits,
+                Mark {
+                    optional_mki: Form::Without,
+                    is_busy: false,
+                },
+            ),
         }
     }
 
@@ -131,7 +140,7 @@ impl Receiver {
     /// What a burst is to do with this packet.
     #[inline]
     pub(super) fn attempt(&self, packet: &[u8]) -> Attempt {
-        if self.is_busy {
+        if self.context.mark.is_busy {
             return Attempt::Busy;
         }
         if !self.context.session.is_ready() {
@@ -169,7 +178,7 @@ impl Receiver {
     /// A packet is in a burst, and what comes next waits for [`Self::accept`] or [`Self::reject`].
     #[inline]
     pub(super) fn wait(&mut self) {
-        self.is_busy = true;
+        self.context.mark.is_busy = true;
     }
 
     /// The tag the packet carries.
@@ -183,7 +192,7 @@ impl Receiver {
     /// The packet is authentic.
     #[inline]
     pub(super) fn accept(&mut self, slot: usize, place: &Place) {
-        self.is_busy = false;
+        self.context.mark.is_busy = false;
         self.context
             .admit(Some(slot), place.ssrc)
             .rtp
@@ -193,7 +202,7 @@ impl Receiver {
 
     /// The packet is not authentic in the form that was expected.
     pub(super) fn reject(&mut self, packet: &mut [u8]) -> Result<usize, UnprotectError> {
-        self.is_busy = false;
+        self.context.mark.is_busy = false;
         match self.forms() {
             (_, Some(_)) => self.unprotect_rtp(packet),
             (_, None) => Err(UnprotectError::Forged),
@@ -288,7 +297,7 @@ impl Receiver {
         let (usual, other) = self.forms();
         attempt(self, usual).or_else(|first| {
             let plain = attempt(self, other.ok_or(first)?).map_err(|_| first)?;
-            self.optional_mki = match self.optional_mki {
+            self.context.mark.optional_mki = match self.context.mark.optional_mki {
                 Form::With => Form::Without,
                 Form::Without => Form::With,
             };
@@ -303,7 +312,7 @@ impl Receiver {
             MkiRule::Absent => (0, None),
             MkiRule::Exact(mki) => (mki.as_bytes().len(), None),
             MkiRule::AnyValue(length) => (usize::from(*length), None),
-            MkiRule::Optional(length) => match self.optional_mki {
+            MkiRule::Optional(length) => match self.context.mark.optional_mki {
                 Form::With => (usize::from(*length), Some(0)),
                 Form::Without => (0, Some(usize::from(*length))),
             },

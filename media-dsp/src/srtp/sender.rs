@@ -22,7 +22,7 @@ use super::{
 
 /// Protects the packets of one direction.
 pub struct Sender {
-    context: Context,
+    context: Context<()>,
 }
 
 impl Sender {
@@ -30,7 +30,7 @@ impl Sender {
     /// [`Self::snapshot`].
     pub fn new(keying: Keying, limits: Limits) -> Self {
         Self {
-            context: Context::new(keying, limits),
+            context: Context::new(keying, limits, ()),
         }
     }
 

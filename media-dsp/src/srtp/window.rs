@@ -7,6 +7,7 @@
 //! Not here: which window belongs to which SSRC (`context.rs`).
 
 use alloc::boxed::Box;
+use core::num::NonZero;
 
 use super::WindowState;
 
@@ -63,7 +64,8 @@ pub fn guess_index(highest: u64, sequence: u16) -> u64 {
 /// A sliding window over packet indices.
 #[derive(Debug, Clone)]
 pub struct ReplayWindow {
-    highest: Option<u64>,
+    /// One more than the highest index: eight octets with the none before the first packet.
+    next: Option<NonZero<u64>>,
     width: u32,
     words: Words,
 }
@@ -98,7 +100,7 @@ impl ReplayWindow {
     pub fn new(width: u16) -> Self {
         let words = usize::from(width.clamp(1, 32_768)).div_ceil(64);
         Self {
-            highest: None,
+            next: None,
             width: 64 * words as u32,
             words: if words <= 2 {
                 Words::Few([0; 2])
@@ -117,13 +119,13 @@ impl ReplayWindow {
     /// The highest index committed.
     #[inline]
     pub fn highest(&self) -> Option<u64> {
-        self.highest
+        self.next.map(|next| next.get() - 1)
     }
 
     /// Looks whether `index` may be accepted; changes nothing.
     #[inline]
     pub fn check(&self, index: u64) -> Freshness {
-        match self.highest {
+        match self.highest() {
             Some(highest) if index <= highest => {
                 if highest - index >= self.width() {
                     Freshness::TooOld
@@ -141,16 +143,16 @@ impl ReplayWindow {
     #[inline]
     pub fn commit(&mut self, index: u64) {
         let width = self.width();
-        match self.highest {
+        match self.highest() {
             None => {
-                self.highest = Some(index);
+                self.next = NonZero::new(index + 1);
             }
             Some(highest) if index > highest => {
                 // Its own bit is set below; the next in order has nothing else to clear.
                 if index > highest + 1 {
                     self.forget(highest + 1, index - 1);
                 }
-                self.highest = Some(index);
+                self.next = NonZero::new(index + 1);
             }
             Some(highest) if highest - index >= width => return,
             Some(_) => {}
@@ -192,7 +194,7 @@ impl ReplayWindow {
 
     /// The window as plain data.
     pub fn snapshot(&self) -> WindowState {
-        let Some(highest) = self.highest else {
+        let Some(highest) = self.highest() else {
             return WindowState::default();
         };
         let mut seen = alloc::vec![0; self.width as usize / 64];
@@ -202,7 +204,7 @@ impl ReplayWindow {
             }
         }
         WindowState {
-            highest: self.highest,
+            highest: Some(highest),
             seen,
         }
     }
@@ -214,7 +216,7 @@ impl ReplayWindow {
         let Some(highest) = state.highest else {
             return;
         };
-        self.highest = Some(highest);
+        self.next = NonZero::new(highest.saturating_add(1));
         for back in (0..self.width()).take_while(|back| *back <= highest) {
             let word = state
                 .seen
@@ -230,7 +232,7 @@ impl ReplayWindow {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.highest = None;
+        self.next = None;
         self.words.as_mut_slice().fill(0);
     }
 }
