@@ -24,7 +24,7 @@ NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
 help: ## list the targets
 	@echo "Postern: a session border controller that joins Microsoft Teams to SIP trunks."; echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
-	@echo; echo '  ARGS="--once --json"   for run: what to pass to the lab    BENCH=sip|crypto  for bench: which'
+	@echo; echo '  ARGS="--once --json"   for run: what to pass to the lab    BENCH=sip    for bench: sip, crypto, relay'
 	@echo '  TEST=name              for test: only tests so named       FUZZ_SECONDS  for fuzz: per target'
 
 build-needs:

@@ -2,7 +2,8 @@
 //!
 //! A thousand streams of 172-byte RTP packets (20 ms of G.711), one packet of each in turn, in bursts of 32, so the contexts are
 //! as cold as they are in a box. Ours does all of SRTP: header, index, window, lifetime, cryptography, tag. libsrtp2 does the same;
-//! libipsec-mb only the cryptography, so beside it ours is at a disadvantage, by intention.
+//! libipsec-mb only the cryptography, with jobs in flight from burst to burst where that is quicker: so beside it ours is at a
+//! disadvantage, by intention.
 //!
 //! Not here: the one-by-one path, the pipeline.
 
