@@ -1,7 +1,8 @@
 //! How often ports that are busy look for packets: not for each one, and never long after it came.
 //!
-//! Waking a thread costs more than a packet does. So while packets come faster than one for a few [`GRAIN`]s, the thread sleeps
-//! a grain at a time and finds several at once; when none came in a grain, it waits for one as an idle box does.
+//! Waking a thread costs more than a packet does. So while packets come thick, the thread sleeps until a few must have come, and
+//! finds them at once. The thicker they come the shorter it sleeps: at half of what a processor can carry, no packet waits
+//! longer than [`SHORTEST`] or little more. When few come, or none has, it waits for the next as an idle box does.
 //!
 //! Not here: what is looked at.
 
@@ -11,30 +12,41 @@ use rustix::time::Timespec;
 
 use crate::clock::ticks;
 
-/// What a packet may have to wait for others. Voice has 20 ms between two; this is what it may lose of them here.
-pub(crate) const GRAIN: Duration = Duration::from_micros(80);
+/// Packets that a nap is for: with five, what a wake-up costs is less than what they do.
+const FEW: u64 = 5;
 
-/// Packets that come at most so far apart are worth a nap.
-const BUSY: Duration = Duration::from_micros(300);
+/// What a packet may have to wait for others, under load and under little. Voice has 20 ms between two.
+pub(crate) const SHORTEST: Duration = Duration::from_micros(80);
+const LONGEST: Duration = Duration::from_micros(200);
+
+/// Packets that come at least so fast are worth a nap: two of them in the longest.
+const THICK: Duration = Duration::from_micros(100);
+
+/// A pause that is longer tells no more: it ends the load.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The pace of one thread's looks.
 #[derive(Debug)]
 pub(crate) struct Pace {
     /// When something was last found.
     found: Instant,
-    is_busy: bool,
+    /// From one packet to the next, in nanoseconds, a mean over the last few looks.
+    gap: u64,
+    /// Nothing was found where something was to be expected.
+    is_quiet: bool,
 }
 
 impl Pace {
     pub(crate) fn new() -> Self {
         Self {
             found: Instant::MIN,
-            is_busy: false,
+            gap: nanoseconds(PAUSE),
+            is_quiet: true,
         }
     }
 
-    /// Before a look: sleeps what is left of the grain, at most so long. True if whoever looks should only glance: it was a nap,
-    /// not the wait itself.
+    /// Before a look: sleeps until a few packets must have come, at most so long. True if whoever looks should only glance: it
+    /// was a nap, not the wait itself.
     pub(crate) fn nap(&self, timeout: Option<Duration>) -> bool {
         let Some(left) = self.left(now(), timeout) else {
             return false;
@@ -49,26 +61,28 @@ impl Pace {
         true
     }
 
-    /// After a look: whether there was anything.
-    pub(crate) fn looked(&mut self, found: Found) {
-        self.looked_at(now(), found);
+    /// After a look: how many packets there were, as far as is known.
+    pub(crate) fn looked(&mut self, count: usize) {
+        self.looked_at(now(), count);
     }
 
-    /// What is left of a grain for those who are busy.
+    /// What is left of a nap while packets come thick.
     fn left(&self, now: Instant, timeout: Option<Duration>) -> Option<Duration> {
+        if self.is_quiet || self.gap > nanoseconds(THICK) {
+            return None;
+        }
+        let nap = Duration::from_nanos(FEW * self.gap).clamp(SHORTEST, LONGEST);
         let passed = now.saturating_duration_since(self.found);
-        let left = Duration::from_ticks(GRAIN.as_ticks().saturating_sub(passed.as_ticks()));
-        self.is_busy
-            .then(|| timeout.map_or(left, |timeout| timeout.min(left)))
+        let left = Duration::from_ticks(nap.as_ticks().saturating_sub(passed.as_ticks()));
+        Some(timeout.map_or(left, |timeout| timeout.min(left)))
     }
 
-    fn looked_at(&mut self, now: Instant, found: Found) {
-        match found {
-            Found::Packets => {
-                self.is_busy = now.saturating_duration_since(self.found) <= BUSY;
-                self.found = now;
-            }
-            Found::Nothing => self.is_busy = false,
+    fn looked_at(&mut self, now: Instant, count: usize) {
+        self.is_quiet = count == 0;
+        if count > 0 {
+            let passed = now.saturating_duration_since(self.found).min(PAUSE);
+            self.gap = (7 * self.gap + nanoseconds(passed) / count as u64) / 8;
+            self.found = now;
         }
     }
 }
@@ -77,35 +91,64 @@ fn now() -> Instant {
     Instant::from_ticks(ticks())
 }
 
-/// What a look has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    Packets,
-    Nothing,
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_micros() * 1_000
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn who_is_busy_naps_and_who_finds_nothing_waits() {
-        let at = Instant::from_micros;
+    /// The pace after a while in which so many packets were found every so many microseconds.
+    fn after(every: u64, count: usize) -> (Pace, Instant) {
         let mut pace = Pace::new();
-        assert_eq!(pace.left(at(1_000), None), None, "idle");
-        pace.looked_at(at(1_000), Found::Packets);
-        assert_eq!(pace.left(at(1_010), None), None, "one packet is no load");
-        pace.looked_at(at(1_200), Found::Packets);
-        assert_eq!(
-            pace.left(at(1_220), None),
-            Some(GRAIN - Duration::from_micros(20))
-        );
-        let ago = Duration::from_ticks(0);
-        assert_eq!(pace.left(at(9_000), None), Some(ago), "the grain is over");
-        assert_eq!(pace.left(at(1_200), Some(ago)), Some(ago), "no patience");
-        pace.looked_at(at(1_280), Found::Nothing);
-        assert_eq!(pace.left(at(1_280), None), None, "idle again");
-        pace.looked_at(at(5_000), Found::Packets);
-        assert_eq!(pace.left(at(5_000), None), None, "they come seldom");
+        let mut at = Instant::from_secs(1);
+        for _ in 0..100 {
+            at += Duration::from_micros(every);
+            pace.looked_at(at, count);
+        }
+        (pace, at)
+    }
+
+    #[test]
+    fn the_thicker_packets_come_the_shorter_is_the_nap() {
+        for (every, count, nap) in [
+            (80, 8, Some(80)),
+            (100, 5, Some(100)),
+            (100, 2, Some(200)),
+            (200, 1, None),
+            (20_000, 1, None),
+        ] {
+            let (pace, at) = after(every, count);
+            let left = pace.left(at, None).map(|left| left.as_micros());
+            // The mean comes near, and not to the last nanosecond.
+            assert_eq!(
+                left.map(|left| left.div_ceil(2)),
+                nap.map(|nap: u64| nap.div_ceil(2)),
+                "{count} packets every {every} us: {left:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_nap_has_its_end_and_patience_its_own() {
+        let (pace, at) = after(80, 8);
+        let after = |microseconds| at + Duration::from_micros(microseconds);
+        let left = |at, timeout| pace.left(at, timeout).map(|left| left.as_micros());
+        assert_eq!(left(after(20), None), Some(60));
+        assert_eq!(left(after(500), None), Some(0), "it is over");
+        assert_eq!(left(at, Some(Duration::from_micros(5))), Some(5));
+        assert_eq!(left(at, Some(Duration::from_ticks(0))), Some(0));
+    }
+
+    #[test]
+    fn load_ends_at_once_and_begins_slowly() {
+        let (mut pace, at) = after(80, 8);
+        pace.looked_at(at, 0);
+        assert_eq!(pace.left(at, None), None, "nothing came: wait");
+        let mut pace = Pace::new();
+        pace.looked_at(at, 1);
+        pace.looked_at(at + Duration::from_micros(10), 1);
+        assert_eq!(pace.left(at, None), None, "two packets are no load");
     }
 }

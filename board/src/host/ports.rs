@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::sys::{self, Arrival};
-use crate::pace::{Found, Pace};
+use crate::pace::Pace;
 
 /// Sockets kept bound without being open; beyond it they are closed. A whole range of media ports of a large box.
 const POOL: usize = 16_384;
@@ -230,13 +230,9 @@ impl Ports {
         }
     }
 
-    /// What the last look has shown.
-    pub(crate) fn found(&self) -> Found {
-        if self.ready.is_empty() {
-            Found::Nothing
-        } else {
-            Found::Packets
-        }
+    /// How many sockets the last look has found to have something.
+    pub(crate) fn found(&self) -> usize {
+        self.ready.len()
     }
 
     fn socket(&self, port: PortId) -> Option<&Socket> {

@@ -33,7 +33,7 @@ use super::queue::{Next, Queue};
 use super::responder::Responder;
 use crate::clock::ticks;
 use crate::host::{self, Attention, Waker};
-use crate::pace::{Found, Pace};
+use crate::pace::Pace;
 
 /// Queues of an interface at most; further ones are left to the kernel, which hands their packets to the sockets.
 const QUEUES: u32 = 32;
@@ -445,7 +445,7 @@ impl hal::Ports for Ports {
         let has_frames = self.waiting() > 0;
         if has_frames && self.unlooked < LOOK_EVERY {
             self.unlooked += 1;
-            self.pace.looked(Found::Packets);
+            self.pace.looked(self.waiting());
             return;
         }
         self.unlooked = 0;
@@ -458,11 +458,7 @@ impl hal::Ports for Ports {
         if self.slow.was_noted() {
             self.hops.refresh();
         }
-        self.pace.looked(if self.waiting() > 0 {
-            Found::Packets
-        } else {
-            self.slow.found()
-        });
+        self.pace.looked(self.waiting() + self.slow.found());
     }
 
     fn overruns(&mut self) -> u64 {
