@@ -309,6 +309,29 @@ fn an_interface_is_given_back() {
     });
 }
 
+#[test]
+fn a_flood_of_what_is_nobodys_does_not_keep_the_ports_looking() {
+    with_a_wire(|wire| {
+        let mut ports = ports(wire);
+        let port = ports.open(at(HERE, 20_000), Dscp::DEFAULT);
+        let port = port.expect("it is vacant");
+        let alice = party(wire, 4_000);
+        for _ in 0..1_000 {
+            alice.send_to(&[0; 100], at(HERE, 20_500)).expect("it goes");
+        }
+        let mut burst = Box::new(Burst::new());
+        assert_eq!(ports.rx_burst(&mut burst), 0, "it is nobody's");
+        let looked = ports.frames().received;
+        assert!((1..=2 * 128).contains(&looked), "{looked} frames at once");
+        // What came before is looked at in several turns, and then what is somebody's is heard.
+        alice.send_to(b"hello", at(HERE, 20_000)).expect("it goes");
+        assert_eq!(
+            arrivals(&mut ports, 1),
+            [(port, at(THERE, 4_000), b"hello".to_vec())]
+        );
+    });
+}
+
 /// Speaks to a remote by frames until they leave: the kernel finds the neighbour.
 fn until_it_leaves(ports: &mut Ports, port: PortId, to: SocketAddr, bytes: &[u8]) {
     let mut burst = Box::new(Burst::new());

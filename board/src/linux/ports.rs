@@ -38,6 +38,9 @@ use crate::pace::Pace;
 /// Queues of an interface at most; further ones are left to the kernel, which hands their packets to the sockets.
 const QUEUES: u32 = 32;
 
+/// Frames of a queue looked at for a burst: whoever sends what is nobody's cannot keep us looking for ever.
+const FRAMES: u64 = 4 * BURST as u64;
+
 /// While frames keep coming, sockets and changes are looked at every so many waits.
 const LOOK_EVERY: u32 = 16;
 
@@ -381,22 +384,28 @@ impl hal::Ports for Ports {
             let place = (self.first + turn) % count;
             let (queue, old) = (&mut self.queues[place], &mut self.old[place]);
             let received = &mut self.frames.received;
+            let most = *received + FRAMES;
             queue.receive(|frame| {
                 *received += 1;
+                let next = if *received < most {
+                    Next::More
+                } else {
+                    Next::Stop
+                };
                 let is_old = *old > 0;
                 *old -= u32::from(is_old);
                 let Some(datagram) = frame::read(frame) else {
                     if !self.alone.is_empty() && self.questions.len() < QUESTIONS {
                         self.questions.push(frame.to_vec());
                     }
-                    return Next::More;
+                    return next;
                 };
                 let first = self.by_number[usize::from(datagram.to.port())];
                 let Some(id) = find(&self.open, first, datagram.to) else {
-                    return Next::More;
+                    return next;
                 };
                 if is_old && self.young.contains(&id) {
-                    return Next::More;
+                    return next;
                 }
                 let Some(packet) = burst.vacant().first_mut() else {
                     return Next::Stop;
@@ -405,11 +414,7 @@ impl hal::Ports for Ports {
                 packet.buffer_mut()[..length].copy_from_slice(&datagram.payload[..length]);
                 packet.arrived(PortId(id), datagram.from, datagram.payload.len());
                 burst.fill(1);
-                if burst.is_full() {
-                    Next::Stop
-                } else {
-                    Next::More
-                }
+                if burst.is_full() { Next::Stop } else { next }
             });
         }
         if !self.questions.is_empty() {
