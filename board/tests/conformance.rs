@@ -395,7 +395,9 @@ fn with_a_wire(test: impl FnOnce(Wire)) {
                 alone: Vec::new(),
                 ports: 20_000..=20_999,
             });
-            let error = refused.err().expect("without rights there is no AF_XDP");
+            let Err(error) = refused else {
+                panic!("AF_XDP could be tried here, but for a wire: {reason}");
+            };
             eprintln!("the ports say: {error}");
         }
     }
