@@ -3,10 +3,11 @@
 //! Sees everything and is seen by nobody. The tests themselves are in `tests/tests/`, one file a behaviour. A box here is the
 //! program as a user starts it; what a test knows of it, it knows from outside: `postern status`, its log, its processes.
 //!
-//! Not here: peers (SIPp, baresip, kamailio each come with the tests that call them); anything a crate needs to test itself.
+//! Not here: what peers are told to do (each test says it); anything a crate needs to test itself.
 #![forbid(unsafe_code)]
 
 pub mod certificates;
+pub mod peers;
 pub mod place;
 pub mod running;
 pub mod workspace;

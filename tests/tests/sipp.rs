@@ -5,26 +5,15 @@
 //! Not here: TLS and SRTP, which this SIPp does not have (the lab plays Teams).
 #![forbid(unsafe_code)]
 
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use tests::peers::{Peer, free_port};
 use tests::place::Place;
 use tests::running::Running;
 
 const CALLER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 21);
 const CALLEE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 22);
-
-/// A port that is free for both transports just now.
-fn free_port(address: Ipv4Addr) -> u16 {
-    loop {
-        let socket = UdpSocket::bind((address, 0)).expect("a port");
-        let port = socket.local_addr().expect("bound").port();
-        if TcpListener::bind((address, port)).is_ok() {
-            return port;
-        }
-    }
-}
 
 fn configuration(transport: &str, listens: u16, caller: u16, callee: u16, media: u16) -> String {
     format!(
@@ -60,25 +49,6 @@ send_to = ["callee"]
     )
 }
 
-fn sipp(place: &Place, address: Ipv4Addr, port: u16, arguments: &[&str]) -> Child {
-    Command::new("sipp")
-        .current_dir(place.path())
-        .args([
-            "-i",
-            &address.to_string(),
-            "-p",
-            &port.to_string(),
-            "-nostdin",
-            "-trace_err",
-        ])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("sipp is installed (Debian: sip-tester)")
-}
-
 /// `calls` calls at `rate` a second, each `hold` ms long.
 fn calls_cross(transport: &str, media: u16, calls: &str, rate: &str, hold: &str) {
     let (listens, caller, callee) = (
@@ -91,17 +61,17 @@ fn calls_cross(transport: &str, media: u16, calls: &str, rate: &str, hold: &str)
         &configuration(transport, listens, caller, callee, media),
     );
     let flag = if transport == "tcp" { "t1" } else { "u1" };
-    let mut answers = sipp(
+    let mut answers = Peer::sipp(
         running.place(),
-        CALLEE,
-        callee,
+        "callee",
+        (CALLEE, callee),
         &["-sn", "uas", "-t", flag, "-m", calls],
     );
     let target = format!("127.0.0.1:{listens}");
-    let mut places = sipp(
+    let mut places = Peer::sipp(
         running.place(),
-        CALLER,
-        caller,
+        "caller",
+        (CALLER, caller),
         &[
             "-sn",
             "uac",
@@ -118,12 +88,9 @@ fn calls_cross(transport: &str, media: u16, calls: &str, rate: &str, hold: &str)
             &target,
         ],
     );
-    let status = places.wait().expect("it ends by itself");
-    if !status.success() {
-        let _ = answers.kill();
-    }
-    let answered = answers.wait().expect("it ends with its last call");
+    let status = places.ended(Duration::from_secs(60));
     assert!(status.success(), "sipp says {status}: some call failed");
+    let answered = answers.ended(Duration::from_secs(30));
     assert!(
         answered.success(),
         "sipp says {answered}: some call was not ended"

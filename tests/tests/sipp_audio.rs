@@ -1,0 +1,277 @@
+//! SIPp with audio: what the caller says is sent back by the callee's SIPp, and is heard again by the caller, through the box twice.
+//!
+//! SIPp signals on both sides and echoes the audio on the callee's; the caller's audio is this test, which learns from SIPp where the
+//! box listens and counts what comes back, call by call.
+//!
+//! Not here: TLS and SRTP, which this SIPp does not have.
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use tests::peers::{Peer, free_port};
+use tests::place::Place;
+use tests::running::Running;
+
+const CALLER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 23);
+const CALLEE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 24);
+
+/// An audio packet of 20 ms of silence is 172 bytes long.
+const RTP_BYTES: usize = 172;
+
+/// SIPp's own caller, but that its audio is elsewhere and that it tells where the box's is.
+const CALLS: &str = r#"<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="caller">
+  <send retrans="500"><![CDATA[
+      INVITE sip:+13125550100@[remote_ip]:[remote_port] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      From: <sip:+12025550100@[local_ip]:[local_port]>;tag=[pid]c[call_number]
+      To: <sip:+13125550100@[remote_ip]:[remote_port]>
+      Call-ID: [call_id]
+      CSeq: 1 INVITE
+      Contact: <sip:caller@[local_ip]:[local_port];transport=[transport]>
+      Max-Forwards: 70
+      Content-Type: application/sdp
+      Content-Length: [len]
+
+      v=0
+      o=caller 1 1 IN IP4 [local_ip]
+      s=-
+      c=IN IP4 [local_ip]
+      t=0 0
+      m=audio AUDIO RTP/AVP 0
+      a=rtpmap:0 PCMU/8000
+  ]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="180" optional="true"/>
+  <recv response="183" optional="true"/>
+  <recv response="200" rrs="true">
+    <action>
+      <ereg regexp="m=audio ([0-9]+)" search_in="body" check_it="true" assign_to="line,port"/>
+      <log message="audio at [$port]"/>
+    </action>
+  </recv>
+  <Reference variables="line"/>
+  <send><![CDATA[
+      ACK [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      From: <sip:+12025550100@[local_ip]:[local_port]>;tag=[pid]c[call_number]
+      To: <sip:+13125550100@[remote_ip]:[remote_port]>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: 1 ACK
+      Max-Forwards: 70
+      Content-Length: 0
+  ]]></send>
+  <pause/>
+  <send retrans="500"><![CDATA[
+      BYE [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      From: <sip:+12025550100@[local_ip]:[local_port]>;tag=[pid]c[call_number]
+      To: <sip:+13125550100@[remote_ip]:[remote_port]>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: 2 BYE
+      Max-Forwards: 70
+      Content-Length: 0
+  ]]></send>
+  <recv response="200"/>
+</scenario>
+"#;
+
+fn configuration(transport: &str, media: &str, ports: [u16; 3]) -> String {
+    let [listens, caller, callee] = ports;
+    format!(
+        r#"
+version = 1
+[media]
+address = "{media}"
+ports = "24000-25999"
+[[listener]]
+name = "trunks"
+transport = "{transport}"
+address = "127.0.0.1:{listens}"
+[[trunk]]
+name = "caller"
+kind = "carrier"
+listener = "trunks"
+transport = "{transport}"
+peers = ["{CALLER}:{caller}"]
+sources = ["{CALLER}"]
+[[trunk]]
+name = "callee"
+kind = "carrier"
+listener = "trunks"
+transport = "{transport}"
+peers = ["{CALLEE}:{callee}"]
+sources = ["{CALLEE}"]
+[[route]]
+name = "out"
+from = ["caller"]
+send_to = ["callee"]
+"#
+    )
+}
+
+/// What one call's caller has said and heard.
+#[derive(Default)]
+struct Spoken {
+    sent: u16,
+    heard: u16,
+    next: Option<Instant>,
+}
+
+fn packet(number: u16) -> [u8; RTP_BYTES] {
+    let mut packet = [0xff; RTP_BYTES];
+    packet[..2].copy_from_slice(&[0x80, 0]);
+    packet[2..4].copy_from_slice(&number.to_be_bytes());
+    packet[4..8].copy_from_slice(&(u32::from(number) * 160).to_be_bytes());
+    packet[8..12].copy_from_slice(&0x0b0b_0b0b_u32.to_be_bytes());
+    packet
+}
+
+/// How many calls, how fast, and how they speak.
+struct Load {
+    calls: usize,
+    rate: usize,
+    /// How long each is up.
+    hold: Duration,
+    /// Packets that each caller says, and how far apart.
+    packets: u16,
+    apart: Duration,
+}
+
+/// Every call is set up and ended, and of each at least `must_hear` packets come back.
+fn audio_comes_back(transport: &str, media: &str, load: &Load, must_hear: u16) {
+    let (listens, caller, callee) = (
+        free_port(Ipv4Addr::LOCALHOST),
+        free_port(CALLER),
+        free_port(CALLEE),
+    );
+    let running = Running::start(
+        Place::new(&format!("sipp-audio-{transport}")),
+        &configuration(transport, media, [listens, caller, callee]),
+    );
+    let place = running.place();
+    let audio = UdpSocket::bind((CALLER, 0)).expect("a port");
+    audio
+        .set_read_timeout(Some(Duration::from_millis(5)))
+        .expect("a time");
+    let audio_port = audio.local_addr().expect("bound").port();
+    place.write(
+        "caller.xml",
+        &CALLS.replace("AUDIO", &audio_port.to_string()),
+    );
+
+    let flag = if transport == "tcp" { "t1" } else { "u1" };
+    let calls = load.calls.to_string();
+    let (callee_address, echo) = (CALLEE.to_string(), free_port(CALLEE).to_string());
+    #[rustfmt::skip]
+    let mut answers = Peer::sipp(place, "callee", (CALLEE, callee), &[
+        "-sn", "uas", "-t", flag, "-m", &calls, "-rtp_echo", "-mi", &callee_address, "-mp", &echo,
+    ]);
+    let (rate, hold) = (load.rate.to_string(), load.hold.as_millis().to_string());
+    let target = format!("127.0.0.1:{listens}");
+    #[rustfmt::skip]
+    let mut places = Peer::sipp(place, "caller", (CALLER, caller), &[
+        "-sf", "caller.xml", "-t", flag, "-m", &calls, "-r", &rate, "-d", &hold,
+        "-trace_logs", "-log_file", "audio.log", &target,
+    ]);
+
+    let mut spoken = Vec::<(u16, Spoken)>::new();
+    let mut heard = HashMap::<u16, u16>::new();
+    let media: Ipv4Addr = media.parse().expect("an address");
+    let mut buffer = [0; 2_048];
+    let until = Instant::now() + Duration::from_secs(60);
+    while places.runs() {
+        assert!(Instant::now() < until, "the calls do not end");
+        let log = fs::read_to_string(place.path().join("audio.log")).unwrap_or_default();
+        let ports = log
+            .split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n'))
+            .filter_map(|line| line.split_once("audio at ")?.1.trim().parse::<u16>().ok());
+        for port in ports.skip(spoken.len()).collect::<Vec<_>>() {
+            spoken.push((port, Spoken::default()));
+        }
+        let now = Instant::now();
+        for (port, call) in &mut spoken {
+            if call.sent < load.packets && call.next.is_none_or(|next| next <= now) {
+                audio
+                    .send_to(&packet(call.sent), SocketAddr::from((media, *port)))
+                    .expect("sent");
+                call.sent += 1;
+                call.next = Some(now + load.apart);
+            }
+        }
+        // Bounded, so that what comes does not keep from speaking.
+        for _ in 0..64 {
+            match audio.recv_from(&mut buffer) {
+                Ok((RTP_BYTES, from)) => *heard.entry(from.port()).or_default() += 1,
+                Ok(_) => {}
+                Err(error) => {
+                    assert!(
+                        matches!(
+                            error.kind(),
+                            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                        ),
+                        "{error}"
+                    );
+                    break;
+                }
+            }
+        }
+    }
+    for (port, call) in &mut spoken {
+        call.heard = heard.get(port).copied().unwrap_or(0);
+    }
+    let status = places.ended(Duration::from_secs(1));
+    assert!(status.success(), "sipp says {status}: some call failed");
+    let answered = answers.ended(Duration::from_secs(30));
+    assert!(
+        answered.success(),
+        "sipp says {answered}: some call was not ended"
+    );
+    assert_eq!(spoken.len(), load.calls, "every call was told of");
+    for (port, call) in &spoken {
+        assert!(
+            call.heard >= must_hear && call.heard <= call.sent,
+            "the call at {port} said {} packets and heard {}",
+            call.sent,
+            call.heard
+        );
+    }
+    running.await_nothing_left(Duration::from_secs(20));
+}
+
+/// Few calls that speak as calls do: all but a packet or so comes back.
+const CONVERSATION: Load = Load {
+    calls: 10,
+    rate: 10,
+    hold: Duration::from_millis(2_000),
+    packets: 50,
+    apart: Duration::from_millis(20),
+};
+
+#[test]
+fn what_a_caller_says_comes_back_over_udp() {
+    audio_comes_back("udp", "127.0.0.25", &CONVERSATION, 45);
+}
+
+#[test]
+fn what_a_caller_says_comes_back_over_tcp() {
+    audio_comes_back("tcp", "127.0.0.26", &CONVERSATION, 45);
+}
+
+#[test]
+fn two_hundred_calls_at_fifty_a_second_are_all_heard_and_leave_nothing() {
+    let load = Load {
+        calls: 200,
+        rate: 50,
+        hold: Duration::from_millis(3_000),
+        packets: 10,
+        apart: Duration::from_millis(100),
+    };
+    audio_comes_back("udp", "127.0.0.27", &load, 5);
+}
