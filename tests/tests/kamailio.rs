@@ -1,9 +1,9 @@
-//! kamailio as a proxy before a carrier: the box speaks TLS to it, it writes itself into the route, and every request of
-//! ours in the dialog goes through it.
+//! kamailio as a proxy before a carrier: the box speaks TLS to it, it writes itself into the route, and every request in the
+//! dialog goes through it, from either side.
 //!
 //! SIPp is the carrier behind it and the caller on the box's other side.
 //!
-//! Not here: requests of the carrier's own in a dialog; audio (`sipp_audio.rs`, `baresip.rs`).
+//! Not here: audio (`sipp_audio.rs`, `baresip.rs`).
 #![forbid(unsafe_code)]
 
 use std::net::Ipv4Addr;
@@ -53,10 +53,13 @@ request_route {
 }
 "#;
 
-/// Answers with the route as it came, and has the call ended.
+/// Answers with the route as it came; the end is `ENDED` or `ENDS`.
 const ANSWERS: &str = r#"<?xml version="1.0" encoding="ISO-8859-1" ?>
 <scenario name="callee">
-  <recv request="INVITE" rrs="true"/>
+  <recv request="INVITE" rrs="true">
+    <action><ereg regexp=".*" search_in="hdr" header="From" assign_to="1"/></action>
+  </recv>
+  <Reference variables="1"/>
   <send retrans="500"><![CDATA[
       SIP/2.0 200 OK
       [last_Via:]
@@ -78,7 +81,12 @@ const ANSWERS: &str = r#"<?xml version="1.0" encoding="ISO-8859-1" ?>
       a=rtpmap:0 PCMU/8000
   ]]></send>
   <recv request="ACK"/>
-  <recv request="BYE"/>
+  END
+</scenario>
+"#;
+
+/// The call is ended by the other side.
+const ENDED: &str = r#"<recv request="BYE"/>
   <send><![CDATA[
       SIP/2.0 200 OK
       [last_Via:]
@@ -87,12 +95,89 @@ const ANSWERS: &str = r#"<?xml version="1.0" encoding="ISO-8859-1" ?>
       [last_Call-ID:]
       [last_CSeq:]
       Content-Length: 0
+  ]]></send>"#;
+
+/// The call is ended by this side, over the route that it has seen.
+const ENDS: &str = r#"<pause milliseconds="300"/>
+  <send retrans="500"><![CDATA[
+      BYE [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      From: <sip:callee@[local_ip]:[local_port]>;tag=[pid]t[call_number]
+      To:[$1]
+      Call-ID: [call_id]
+      CSeq: 1 BYE
+      Max-Forwards: 70
+      Content-Length: 0
   ]]></send>
+  <recv response="200"/>"#;
+
+/// The call is ended by the caller.
+const ENDS_CALLER: &str = r#"<pause milliseconds="300"/>
+  <send retrans="500"><![CDATA[
+      BYE [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      From: <sip:+12025550100@[local_ip]:[local_port]>;tag=[pid]c[call_number]
+      To: <sip:+13125550100@[remote_ip]:[remote_port]>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: 2 BYE
+      Max-Forwards: 70
+      Content-Length: 0
+  ]]></send>
+  <recv response="200"/>"#;
+
+/// Calls; the end is `ENDED` or `ENDS_CALLER`.
+const CALLS: &str = r#"<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="caller">
+  <send retrans="500"><![CDATA[
+      INVITE sip:+13125550100@[remote_ip]:[remote_port] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      From: <sip:+12025550100@[local_ip]:[local_port]>;tag=[pid]c[call_number]
+      To: <sip:+13125550100@[remote_ip]:[remote_port]>
+      Call-ID: [call_id]
+      CSeq: 1 INVITE
+      Contact: <sip:caller@[local_ip]:[local_port]>
+      Max-Forwards: 70
+      Content-Type: application/sdp
+      Content-Length: [len]
+
+      v=0
+      o=caller 1 1 IN IP4 [local_ip]
+      s=-
+      c=IN IP4 [local_ip]
+      t=0 0
+      m=audio [media_port] RTP/AVP 0
+      a=rtpmap:0 PCMU/8000
+  ]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="180" optional="true"/>
+  <recv response="200" rrs="true"/>
+  <send><![CDATA[
+      ACK [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [last_From:]
+      [last_To:]
+      Call-ID: [call_id]
+      CSeq: 1 ACK
+      Max-Forwards: 70
+      Content-Length: 0
+  ]]></send>
+  END
 </scenario>
 "#;
 
 #[test]
-fn requests_in_a_dialog_follow_the_route_through_the_proxy() {
+fn our_requests_follow_the_route_through_the_proxy() {
+    a_call_is_ended(ENDS_CALLER, ENDED, "tls");
+}
+
+#[test]
+fn requests_of_the_carrier_follow_the_route_through_the_proxy() {
+    a_call_is_ended(ENDED, ENDS, "udp");
+}
+
+/// A call whose BYE comes to the proxy over `transport`.
+fn a_call_is_ended(caller_ends: &str, callee_ends: &str, transport: &str) {
     let place = Place::new("kamailio");
     let authority = Authority::new("kamailio");
     let own = authority.sign(&["sbc.example", "127.0.0.1"]);
@@ -102,7 +187,19 @@ fn requests_in_a_dialog_follow_the_route_through_the_proxy() {
     place.write("own.key", &own.key);
     place.write("proxy.pem", &proxy.certificate);
     place.write("proxy.key", &proxy.key);
-    place.write("callee.xml", ANSWERS);
+    place.write(
+        "callee.xml",
+        &ANSWERS.replace("END\n", &format!("{callee_ends}\n")),
+    );
+    place.write(
+        "caller.xml",
+        &CALLS.replace("END\n", &format!("{caller_ends}\n")),
+    );
+    let media = if transport == "tls" {
+        "127.0.0.63"
+    } else {
+        "127.0.0.64"
+    };
     let (udp, tls) = (free_port(PROXY), free_port(PROXY));
     let (listens, secure) = (free_port(PROXY), free_port(PROXY));
     let (caller, callee) = (free_port(CALLER), free_port(CALLEE));
@@ -127,7 +224,7 @@ fn requests_in_a_dialog_follow_the_route_through_the_proxy() {
             r#"
 version = 1
 [media]
-address = "127.0.0.63"
+address = "{media}"
 ports = "24000-24099"
 [dns.hosts]
 "proxy.example" = ["{PROXY}"]
@@ -174,7 +271,7 @@ send_to = ["carrier"]
     let mut answers = Peer::sipp(place, "callee", (CALLEE, callee), &["-sf", "callee.xml", "-m", "5"]);
     #[rustfmt::skip]
     let mut calls = Peer::sipp(place, "caller", (CALLER, caller), &[
-        "-sn", "uac", "-s", "+13125550100", "-m", "5", "-r", "5", "-d", "300",
+        "-sf", "caller.xml", "-m", "5", "-r", "5",
         &format!("127.0.0.1:{listens}"),
     ]);
     for side in [&mut calls, &mut answers] {
@@ -182,6 +279,11 @@ send_to = ["carrier"]
         assert!(status.success(), "sipp says {status}: some call failed");
     }
     await_said(place, "kamailio.log", "routed ACK over tls", SOON);
-    await_said(place, "kamailio.log", "routed BYE over tls", SOON);
+    await_said(
+        place,
+        "kamailio.log",
+        &format!("routed BYE over {transport}"),
+        SOON,
+    );
     running.await_nothing_left(SOON);
 }
