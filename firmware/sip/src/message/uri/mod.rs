@@ -93,7 +93,7 @@ impl Uri {
 
     /// The URI as it came, sharing the message's buffer.
     #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
+    pub fn bytes(&self) -> &Bytes {
         self.raw.bytes()
     }
 

@@ -52,7 +52,7 @@ impl Challenge {
 
     /// The value as it came.
     #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
+    pub fn bytes(&self) -> &Bytes {
         self.raw.bytes()
     }
 
