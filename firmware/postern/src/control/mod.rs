@@ -13,6 +13,7 @@
 mod alarm;
 mod door;
 mod holdback;
+mod pace;
 mod questions;
 mod tell;
 
@@ -33,7 +34,7 @@ use sip::transport::Target;
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::cli;
 use crate::clock;
@@ -50,6 +51,7 @@ use crate::tls::Store;
 use alarm::Alarm;
 use door::Question;
 use holdback::Holdback;
+use pace::Pace;
 
 /// Answers of the resolver taken in one turn.
 const ANSWERS: usize = 64;
@@ -167,8 +169,10 @@ impl Control {
         let mut events = Vec::new();
         let mut news = Vec::new();
         let mut answers = Vec::new();
+        let mut pace = Pace::new(Instant::now());
         tracing::info!("control is ready");
         loop {
+            let mut messages = 0;
             alarm.set(self.core.deadline());
             // In this order: what comes seldom is never starved by what comes always.
             tokio::select! {
@@ -186,11 +190,18 @@ impl Control {
                     self.input(Input::Dns { question, answer });
                 },
                 Some(question) = self.questions.recv() => self.answer(question),
-                () = self.network.next(&mut events) => for event in events.drain(..) {
-                    self.happened(event);
-                },
+                () = self.network.next(&mut events) => {
+                    messages = events.len();
+                    events.drain(..).for_each(|event| self.happened(event));
+                }
             }
             self.carry_out();
+            // Nothing else was ready, or it would have had its turn first.
+            if messages > 0
+                && let Some(rest) = pace.turned(Instant::now(), messages)
+            {
+                sleep(rest).await;
+            }
         }
     }
 
