@@ -181,7 +181,7 @@ fn a_call_is_ended(caller_ends: &str, callee_ends: &str, transport: &str) {
     let place = Place::new("kamailio");
     let authority = Authority::new("kamailio");
     let own = authority.sign(&["sbc.example", "127.0.0.1"]);
-    let proxy = authority.sign(&["proxy.example", "127.0.0.1"]);
+    let proxy = authority.sign(&["proxy.example"]);
     place.write("root.pem", authority.pem());
     place.write("own.pem", &own.certificate);
     place.write("own.key", &own.key);

@@ -7,9 +7,11 @@
 //! Not here: DNS itself, connections.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use config::document::trunk::TrunkKind;
+use config::values::Endpoint;
 use config::{Snapshot, TrunkId};
 use embassy_time::Duration;
 use sip::message::{HostPort, Request, Uri};
@@ -32,8 +34,17 @@ pub(crate) struct Destination {
     sent_by: HostPort,
     listener: ListenerId,
     abilities: Abilities,
-    /// Identity and trust bundle, for TLS.
-    tls: Option<(Arc<str>, Arc<str>)>,
+    tls: Option<Security>,
+}
+
+/// What a trunk says of TLS.
+#[derive(Debug, Clone)]
+struct Security {
+    identity: Arc<str>,
+    trust: Arc<str>,
+    /// The one name of the trunk's peers. Who of them is reached by address, because a Contact or Record-Route says so, must
+    /// show a certificate for this name: few have one for an address, and the connection that stands was checked for it.
+    peer: Option<Arc<str>>,
 }
 
 /// What became of a request that was handed over.
@@ -133,18 +144,19 @@ impl Destination {
             }
             goal
         });
-        let tls = match (identity, trust) {
-            (Some(identity), Some(trust)) => Some((
-                Arc::from(snapshot.identities[identity.index()].name.as_str()),
-                Arc::from(snapshot.trusts[trust.index()].name.as_str()),
-            )),
-            // A carrier that asks for no certificate of ours.
-            (None, Some(trust)) => Some((
-                Arc::from(""),
-                Arc::from(snapshot.trusts[trust.index()].name.as_str()),
-            )),
-            _ => None,
-        };
+        let tls = trust.map(|trust| Security {
+            // None: a carrier that asks for no certificate of ours.
+            identity: identity.map_or_else(
+                || Arc::from(""),
+                |identity| Arc::from(snapshot.identities[identity.index()].name.as_str()),
+            ),
+            trust: Arc::from(snapshot.trusts[trust.index()].name.as_str()),
+            peer: match &settings.kind {
+                TrunkKind::Carrier(carrier) => one_name(&carrier.peers),
+                // Teams names itself by FQDN everywhere.
+                TrunkKind::Teams(_) => None,
+            },
+        });
         let listener = ListenerId(settings.listener.0);
         Self {
             goal,
@@ -160,10 +172,13 @@ impl Destination {
 
     fn target(&self, hop: &Hop) -> Target {
         let tls = match (hop.transport, &self.tls) {
-            (Transport::Tls, Some((identity, trust))) => Some(TlsTarget {
-                server_name: Arc::clone(&hop.server_name),
-                identity: Arc::clone(identity),
-                trust: Arc::clone(trust),
+            (Transport::Tls, Some(security)) => Some(TlsTarget {
+                server_name: match &security.peer {
+                    Some(peer) if is_address(&hop.server_name) => Arc::clone(peer),
+                    _ => Arc::clone(&hop.server_name),
+                },
+                identity: Arc::clone(&security.identity),
+                trust: Arc::clone(&security.trust),
             }),
             _ => None,
         };
@@ -456,6 +471,17 @@ fn send(now: Now, layer: &mut Layer, id: ClientId, trip: &Trip) {
     layer.handle(now.instant, input);
 }
 
+fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
+}
+
+/// The name that all these peers have, if it is one.
+fn one_name(peers: &[Endpoint]) -> Option<Arc<str>> {
+    let mut names = peers.iter().map(|peer| peer.host.as_str());
+    let first = names.next().filter(|name| !is_address(name))?;
+    names.all(|name| name == first).then(|| Arc::from(first))
+}
+
 /// INV-21: the same address over TCP, then over UDP after all.
 fn over_tcp_first(hop: Hop) -> Vec<Hop> {
     if hop.transport == Transport::Udp {
@@ -468,5 +494,30 @@ fn over_tcp_first(hop: Hop) -> Vec<Hop> {
         ]
     } else {
         vec![hop]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_have_one_name_or_none() {
+        let named = |texts: &[&str]| {
+            let peers: Vec<_> = texts
+                .iter()
+                .map(|text| Endpoint::parse(text).expect("an endpoint"))
+                .collect();
+            one_name(&peers)
+        };
+        assert_eq!(named(&["a.example:5061"]).as_deref(), Some("a.example"));
+        assert_eq!(
+            named(&["a.example", "a.example:5063"]).as_deref(),
+            Some("a.example")
+        );
+        assert_eq!(named(&["a.example", "b.example"]), None);
+        assert_eq!(named(&["192.0.2.1", "a.example"]), None);
+        assert_eq!(named(&["a.example", "[2001:db8::1]:5061"]), None);
+        assert_eq!(named(&[]), None);
     }
 }
