@@ -41,7 +41,10 @@ impl Wire {
         for (space, end, number) in [(&wire.near_space, "near", 1), (&wire.far_space, "far", 2)] {
             for arguments in [
                 format!("addr add 10.77.0.{number}/24 dev {end}"),
-                // Without looking for doubles, which takes a second.
+                // Without looking for doubles, which takes a second or two: until then the kernel has no link-local address to
+                // look for neighbours from.
+                format!("link set {end} addrgenmode none"),
+                format!("addr add fe80::{number}/64 dev {end} nodad"),
                 format!("addr add fd77::{number}/64 dev {end} nodad"),
                 format!("link set {end} up"),
                 "link set lo up".to_owned(),
