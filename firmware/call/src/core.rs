@@ -263,7 +263,7 @@ impl Core {
             E::Acked { invite, ack, .. } => self.tell_invite(now, invite, LegInput::Acked(ack)),
             E::AckMissing { invite } => self.tell_invite(now, invite, LegInput::AckMissing),
             E::Response { id, response, .. } => {
-                self.desk.courier.heard(id);
+                self.desk.courier.heard(id, response.status());
                 if let Some(owner) = self.desk.owner_of(id) {
                     self.deliver(
                         now,

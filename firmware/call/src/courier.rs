@@ -14,7 +14,7 @@ use config::document::trunk::TrunkKind;
 use config::values::Endpoint;
 use config::{Snapshot, TrunkId};
 use embassy_time::Duration;
-use sip::message::{HostPort, Request, Uri};
+use sip::message::{HostPort, Request, StatusCode, Uri};
 use sip::resolve::{
     Abilities, Answer, Cause, Failover, Families, Goal, Hop, Lookup, Outages, Question, Resolver,
     Ticket, Unresolved, Verdict,
@@ -421,11 +421,14 @@ impl Courier {
         }
     }
 
-    /// A response was heard: its address is well again.
-    pub(crate) fn heard(&mut self, id: ClientId) {
+    /// A response was heard: its address is well again, and after a final one the request goes nowhere else.
+    pub(crate) fn heard(&mut self, id: ClientId, status: StatusCode) {
         if let Some(trip) = self.trips.get(&id) {
             let hop = trip.failover.current();
             self.outages.recovered(hop.transport, hop.addr);
+            if !status.is_provisional() {
+                self.trips.remove(&id);
+            }
         }
     }
 

@@ -83,6 +83,11 @@ impl Server {
         matches!(self, Self::Answered(_) | Self::Acknowledged { .. })
     }
 
+    /// Whether its last response may have to be sent again; if not, nobody needs to keep it.
+    pub(super) const fn may_repeat(&self) -> bool {
+        !matches!(self, Self::Confirmed { .. } | Self::Acknowledged { .. })
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Inviting | Self::Trying => None,

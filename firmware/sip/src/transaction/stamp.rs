@@ -18,7 +18,7 @@ use crate::transport::{Source, Target, Transport};
 pub(super) struct Return {
     pub(super) target: Target,
     /// The topmost Via with `received` and `rport`, where they are needed.
-    stamped: Option<Via>,
+    stamped: Option<Bytes>,
 }
 
 impl Return {
@@ -32,7 +32,7 @@ impl Return {
             if asked {
                 via = via.with_param("rport", Some(&source.remote.port().to_string()));
             }
-            stamped = Some(via);
+            stamped = Some(via.bytes().clone());
         }
         let port = match source.transport {
             Transport::Udp if asked => source.remote.port(),
@@ -60,7 +60,7 @@ impl Return {
         };
         // `top` is a part of `bytes`.
         let start = top.as_ptr() as usize - bytes.as_ptr() as usize;
-        exchange(bytes, start..start + top.len(), stamped.bytes())
+        exchange(bytes, start..start + top.len(), stamped)
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct ClientEntry {
     machine: Client,
     asker: Asker,
     method: Method,
-    /// Signed, as it was sent.
+    /// Signed, as it was sent; empty once there is a final response, after which it is not sent again.
     request: Bytes,
     branch: Arc<str>,
     target: Target,
@@ -173,6 +173,11 @@ impl Layer {
         }
         if first {
             self.leave_flow(flow, id);
+        }
+        if let Some(entry) = self.clients.get_mut(&id)
+            && entry.machine.is_final()
+        {
+            entry.request = Bytes::new();
         }
         self.arm_client(id);
     }
@@ -371,7 +376,8 @@ impl Layer {
 impl Acks {
     fn forks(&mut self) -> &mut Vec<Fork> {
         if !matches!(self, Self::Forks(_)) {
-            *self = Self::Forks(Vec::new());
+            // Nearly always there is one.
+            *self = Self::Forks(Vec::with_capacity(1));
         }
         match self {
             Self::Forks(forks) => forks,

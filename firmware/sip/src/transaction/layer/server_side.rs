@@ -186,6 +186,9 @@ impl Layer {
         let news = entry
             .machine
             .acknowledged(now, &self.timers, entry.reliability);
+        if !entry.machine.may_repeat() {
+            entry.last = None;
+        }
         self.arm_server(id);
         if answered && news == News::Yes {
             self.tell(Event::Acked {
