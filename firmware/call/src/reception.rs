@@ -40,11 +40,7 @@ impl Core {
 
     /// A request, new or in a dialog.
     pub(crate) fn receive(&mut self, now: Now, id: ServerId, request: Request, source: Source) {
-        let tag = request
-            .headers()
-            .to()
-            .ok()
-            .and_then(|to| to.tag().map(str::to_owned));
+        let tag = request.headers().to_tag().map(str::to_owned);
         if let Some(tag) = tag {
             return self.receive_in_dialog(now, id, request, source, &tag);
         }

@@ -11,6 +11,7 @@
 
 pub mod auth;
 pub mod dialog;
+mod digits;
 pub mod framing;
 pub mod fuzz;
 pub mod message;

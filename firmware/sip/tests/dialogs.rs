@@ -138,7 +138,7 @@ fn every_fork_is_a_dialog_of_its_own_and_its_2xx_makes_its_routes_anew() {
     let mut b = early[1].clone();
     b.request(Method::Prack);
     let ok = answer(&invite(), StatusCode::OK, "b", &["<sip:late;lr>"]);
-    let mut b = b.confirmed_by(&invite(), &ok).expect("a dialog");
+    let mut b = b.confirmed_by(Dialog::client(&invite(), &ok).expect("a dialog"));
     let bye = b.request(Method::Bye).finish();
     assert_eq!(routes(&bye), ["<sip:late;lr>"]);
     assert_eq!(

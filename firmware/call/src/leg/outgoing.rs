@@ -198,12 +198,7 @@ impl Leg {
         let State::Outgoing(outgoing) = &mut self.state else {
             return Vec::new();
         };
-        let Some(tag) = response
-            .headers()
-            .to()
-            .ok()
-            .and_then(|to| to.tag().map(str::to_owned))
-        else {
+        let Some(tag) = response.headers().to_tag().map(str::to_owned) else {
             return vec![LegEvent::Progress {
                 status: response.status(),
                 description: None,
@@ -256,19 +251,11 @@ impl Leg {
             return Vec::new();
         };
         let mut outgoing = *outgoing;
-        let tag = response
-            .headers()
-            .to()
-            .ok()
-            .and_then(|to| to.tag().map(str::to_owned))
-            .unwrap_or_default();
+        let tag = response.headers().to_tag().unwrap_or_default().to_owned();
         let made = Dialog::client(&outgoing.invite, response).map(|fresh| {
             match outgoing.early.remove(&tag) {
                 // The route set is the 2xx's, the CSeq goes on where PRACK left it (RFC 3261 §13.2.2.4).
-                Some(early) => early
-                    .dialog
-                    .confirmed_by(&outgoing.invite, response)
-                    .unwrap_or(fresh),
+                Some(early) => early.dialog.confirmed_by(fresh),
                 None => fresh,
             }
         });

@@ -91,7 +91,7 @@ pub struct Negotiation {
 #[derive(Debug, Clone, Default)]
 struct Standing {
     /// What we said, offer or answer.
-    ours: Option<SessionDescription>,
+    ours: Option<Said>,
     /// What the party said that holds.
     theirs: Option<SessionDescription>,
     /// What the party was told of the other one.
@@ -99,6 +99,28 @@ struct Standing {
     /// What the party says it can and wants.
     described: Option<Description>,
     agreed: Option<Agreed>,
+}
+
+/// A description of ours and its text, which is sent, repeated and remembered.
+#[derive(Debug, Clone)]
+struct Said {
+    description: SessionDescription,
+    text: Bytes,
+}
+
+impl From<SessionDescription> for Said {
+    fn from(description: SessionDescription) -> Self {
+        Self {
+            text: Bytes::from(description.text()),
+            description,
+        }
+    }
+}
+
+impl Standing {
+    fn ours(&self) -> Option<&SessionDescription> {
+        self.ours.as_ref().map(|said| &said.description)
+    }
 }
 
 /// A negotiation as plain data: the two descriptions say everything.
@@ -220,7 +242,7 @@ impl Negotiation {
         let answer = self.describe_ourselves(sections.collect());
         let agreed = Agreed::between(&answer, offer, &self.policy)?;
         self.standing = Standing {
-            ours: Some(self.author.stamp(answer, self.standing.ours.as_ref())),
+            ours: Some(self.author.stamp(answer, self.standing.ours()).into()),
             theirs: self.their_offer.take(),
             told: Some(other.clone()),
             described: Some(described),
@@ -275,7 +297,7 @@ impl Negotiation {
         let offer = self.describe_ourselves(self.in_its_slot(audio));
         let before = self.standing.clone();
         self.before.get_or_insert_with(|| Box::new(before));
-        self.standing.ours = Some(self.author.stamp(offer, self.standing.ours.as_ref()));
+        self.standing.ours = Some(self.author.stamp(offer, self.standing.ours()).into());
         self.standing.told = Some(other);
         self.repeat().ok_or(NegotiateError::NoOffer)
     }
@@ -290,8 +312,7 @@ impl Negotiation {
     /// What we said last, unchanged (spec §1.7: same version, same keys).
     #[must_use]
     pub fn repeat(&self) -> Option<Bytes> {
-        let ours = self.standing.ours.as_ref();
-        ours.map(|ours| Bytes::from(ours.to_string()))
+        self.standing.ours.as_ref().map(|said| said.text.clone())
     }
 
     /// The party answers our offer; each fork may answer, the last one holds (INV-16).
@@ -300,7 +321,7 @@ impl Negotiation {
     /// It is of no use; what was agreed before stands.
     pub fn receive_answer(&mut self, body: &[u8]) -> Result<Description, NegotiateError> {
         let answer = read(body)?;
-        let ours = self.standing.ours.as_ref().ok_or(NegotiateError::NoOffer)?;
+        let ours = self.standing.ours().ok_or(NegotiateError::NoOffer)?;
         let described = self.describe(&answer, self.audio_of(&answer)?)?;
         self.standing.agreed = Some(Agreed::between(ours, &answer, &self.policy)?);
         self.standing.theirs = Some(answer);
@@ -359,8 +380,8 @@ impl Negotiation {
             local: self.local,
             session_id: self.author.session_id(),
             version: self.author.highest(),
-            ours: standing.ours.as_ref()?.to_string(),
-            theirs: standing.theirs.as_ref()?.to_string(),
+            ours: String::from_utf8_lossy(&standing.ours.as_ref()?.text).into_owned(),
+            theirs: standing.theirs.as_ref()?.text(),
             told: standing.told.clone(),
         })
     }
@@ -372,7 +393,7 @@ impl Negotiation {
     pub fn restore(policy: LegPolicy, image: &NegotiationImage) -> Result<Self, NegotiateError> {
         let mut restored = Self::new(policy, image.local, 0);
         restored.author = Author::resumed(image.session_id, image.local.address, image.version);
-        restored.standing.ours = Some(SessionDescription::parse(image.ours.as_bytes())?);
+        restored.standing.ours = Some(SessionDescription::parse(image.ours.as_bytes())?.into());
         restored.receive_answer(image.theirs.as_bytes())?;
         restored.standing.told.clone_from(&image.told);
         Ok(restored)
@@ -420,7 +441,7 @@ impl Negotiation {
     /// The sections of an offer of ours: `audio` where audio was before, the rest refused as before. RFC 3264 §8: sections are
     /// never taken away.
     fn in_its_slot(&self, audio: Media) -> Vec<Media> {
-        let Some(ours) = &self.standing.ours else {
+        let Some(ours) = self.standing.ours() else {
             return vec![audio];
         };
         ours.media
@@ -437,8 +458,7 @@ impl Negotiation {
 
     fn our_audio(&self) -> Option<&Media> {
         self.standing
-            .ours
-            .as_ref()?
+            .ours()?
             .media
             .iter()
             .find(|media| is_audio(media))

@@ -95,7 +95,9 @@ impl Dialog {
     pub fn client(invite: &Request, response: &Response) -> Result<Self, DialogError> {
         let headers = response.headers();
         let to = headers.to()?;
-        let from = invite.headers().from()?;
+        // Ours: it need not be read to be trusted.
+        let ours = invite.headers();
+        let from = ours.get(Name::From).unwrap_or_default();
         let remote_tag = to.tag().ok_or(DialogError::NoTag)?.to_owned();
         // A 1xx may leave Contact out; then the dialog cannot be used before the 2xx brings one.
         let remote_target = match headers.contact() {
@@ -107,8 +109,8 @@ impl Dialog {
         Ok(Self {
             role: Role::Caller,
             call_id: headers.call_id()?.as_str().to_owned(),
-            local_tag: from.tag().ok_or(DialogError::NoTag)?.to_owned(),
-            local: detach(from.bytes()),
+            local_tag: ours.from_tag().ok_or(DialogError::NoTag)?.to_owned(),
+            local: detach(from),
             remote: detach(to.bytes()),
             remote_tag,
             local_cseq: cseq,
@@ -143,21 +145,16 @@ impl Dialog {
         })
     }
 
-    /// The 2xx of an early dialog of ours: its route set and target are those of the 2xx (RFC 3261 §13.2.2.4), the sequence numbers
-    /// go on.
-    ///
-    /// # Errors
-    /// As [`Dialog::client`].
-    pub fn confirmed_by(
-        mut self,
-        invite: &Request,
-        response: &Response,
-    ) -> Result<Self, DialogError> {
-        let fresh = Self::client(invite, response)?;
-        self.remote_target = fresh.remote_target;
-        self.routes = fresh.routes;
-        self.remote = fresh.remote;
-        Ok(self)
+    /// An early dialog of ours, and what [`Dialog::client`] makes of its 2xx: route set and target are those of the 2xx
+    /// (RFC 3261 §13.2.2.4), the sequence numbers go on.
+    #[must_use]
+    pub fn confirmed_by(self, answer: Self) -> Self {
+        Self {
+            remote_target: answer.remote_target,
+            routes: answer.routes,
+            remote: answer.remote,
+            ..self
+        }
     }
 
     /// Which side sent the INVITE.
@@ -197,12 +194,8 @@ impl Dialog {
         let call_id = headers
             .call_id()
             .is_ok_and(|id| id.as_str() == self.call_id);
-        let from = headers
-            .from()
-            .is_ok_and(|from| from.tag().unwrap_or_default() == self.remote_tag);
-        let to = headers
-            .to()
-            .is_ok_and(|to| to.tag() == Some(&self.local_tag));
+        let from = headers.from_tag().unwrap_or_default() == self.remote_tag;
+        let to = headers.to_tag() == Some(&self.local_tag);
         call_id && from && to
     }
 
@@ -420,7 +413,7 @@ fn route_set(mut records: Vec<NameAddr>, order: Order) -> Result<Vec<NameAddr>, 
 }
 
 /// A copy that does not keep the message's whole buffer alive for the life of the dialog.
-fn detach(bytes: &Bytes) -> Bytes {
+fn detach(bytes: &[u8]) -> Bytes {
     Bytes::copy_from_slice(bytes)
 }
 

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::error::ValueError;
 use super::text::Text;
+use crate::digits::{push_address, push_number};
 
 /// A host as it stands in a URI or Via.
 #[derive(Debug, Clone, Eq)]
@@ -138,13 +139,26 @@ impl FromStr for Host {
     }
 }
 
+impl Host {
+    /// Appends it as it stands in a message.
+    pub(crate) fn write_to(&self, out: &mut String) {
+        match self {
+            Self::Name(name) => out.push_str(name),
+            Self::V4(address) => push_address(out, IpAddr::V4(*address)),
+            Self::V6(address) => {
+                out.push('[');
+                push_address(out, IpAddr::V6(*address));
+                out.push(']');
+            }
+        }
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::V4(address) => write!(f, "{address}"),
-            Self::V6(address) => write!(f, "[{address}]"),
-        }
+        let mut out = String::new();
+        self.write_to(&mut out);
+        f.write_str(&out)
     }
 }
 
@@ -207,11 +221,21 @@ impl FromStr for HostPort {
     }
 }
 
+impl HostPort {
+    /// Appends it as it stands in a message.
+    pub(crate) fn write_to(&self, out: &mut String) {
+        self.host.write_to(out);
+        if let Some(port) = self.port {
+            out.push(':');
+            push_number(out, port);
+        }
+    }
+}
+
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            None => write!(f, "{}", self.host),
-            Some(port) => write!(f, "{}:{port}", self.host),
-        }
+        let mut out = String::new();
+        self.write_to(&mut out);
+        f.write_str(&out)
     }
 }

@@ -18,6 +18,7 @@ mod name;
 mod params;
 mod scan;
 mod status;
+mod tag;
 mod text;
 mod typed;
 mod uri;
@@ -46,6 +47,7 @@ pub use values::{
 use headers::Span;
 use scan::StartLine;
 pub(crate) use scan::content_length;
+pub(crate) use tag::tag_of;
 
 /// A SIP message.
 #[derive(Debug, Clone)]

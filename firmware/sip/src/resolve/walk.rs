@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::question::{Answer, Naptr, Question, Record, RecordKind, Srv};
 use super::{Abilities, Goal, Hop, Security, Unresolved};
+use crate::digits::push_address;
 use crate::token::Tokens;
 use crate::transport::Transport;
 
@@ -132,7 +133,11 @@ impl Walk {
     fn hop(&self, transport: Transport, address: IpAddr, port: u16) -> Hop {
         let server_name = match self.goal.host.name() {
             Some(name) => name.strip_suffix('.').unwrap_or(name).into(),
-            None => address.to_string().into(),
+            None => {
+                let mut text = String::new();
+                push_address(&mut text, address);
+                text.into()
+            }
         };
         Hop {
             transport,

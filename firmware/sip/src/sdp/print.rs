@@ -4,55 +4,62 @@
 //! packet time, RTCP, keys, ICE, direction. Every RTP payload gets its `a=rtpmap`, static ones included. Unknown lines
 //! are left out, always.
 
-use std::fmt::{self, Display, Formatter};
-use std::net::IpAddr;
+use std::fmt::{self, Display, Formatter, Write};
 
 use super::{
     Address, Candidate, Direction, Family, Formats, Ice, Media, Origin, Payload, RtcpPort,
     SessionDescription,
 };
+use crate::digits::{push_address, push_number};
+
+/// The usual description of audio fits.
+const USUAL: usize = 512;
+
+impl SessionDescription {
+    /// The description as it goes into a body. Every call has several, so the formatter, which costs more than the text, is left
+    /// to what is rare.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::with_capacity(USUAL);
+        out.push_str("v=0\r\no=");
+        origin(&mut out, &self.origin);
+        out.push_str("\r\ns=");
+        out.push_str(&self.name);
+        out.push_str("\r\n");
+        connection(&mut out, self.connection.as_ref());
+        out.push_str("t=0 0\r\n");
+        if self.ice.lite {
+            out.push_str("a=ice-lite\r\n");
+        }
+        ice(&mut out, &self.ice);
+        milliseconds(&mut out, "a=ptime:", self.ptime);
+        direction(&mut out, self.direction);
+        for media in &self.media {
+            section(&mut out, media);
+        }
+        out
+    }
+}
 
 impl Display for SessionDescription {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "v=0\r\no={}\r\ns={}\r\n", self.origin, self.name)?;
-        if let Some(address) = &self.connection {
-            write!(f, "c={address}\r\n")?;
-        }
-        f.write_str("t=0 0\r\n")?;
-        if self.ice.lite {
-            f.write_str("a=ice-lite\r\n")?;
-        }
-        ice(f, &self.ice)?;
-        milliseconds(f, "ptime", self.ptime)?;
-        direction(f, self.direction)?;
-        self.media.iter().try_for_each(|media| section(f, media))
+        f.write_str(&self.text())
     }
 }
 
 impl Display for Origin {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} {} {}",
-            self.username, self.session_id, self.session_version, self.address
-        )
+        let mut out = String::new();
+        origin(&mut out, self);
+        f.write_str(&out)
     }
 }
 
 impl Display for Address {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(IpAddr::V4(ip)) => write!(f, "IN IP4 {ip}"),
-            Self::Ip(IpAddr::V6(ip)) => write!(f, "IN IP6 {ip}"),
-            Self::Name {
-                name,
-                family: Family::Ip4,
-            } => write!(f, "IN IP4 {name}"),
-            Self::Name {
-                name,
-                family: Family::Ip6,
-            } => write!(f, "IN IP6 {name}"),
-        }
+        let mut out = String::new();
+        address(&mut out, self);
+        f.write_str(&out)
     }
 }
 
@@ -76,73 +83,134 @@ impl Display for Candidate {
     }
 }
 
-fn section(f: &mut Formatter<'_>, media: &Media) -> fmt::Result {
-    write!(f, "m={} {} {}", media.kind, media.port, media.protocol)?;
-    match &media.formats {
-        Formats::Rtp(payloads) => payloads
-            .iter()
-            .try_for_each(|p| write!(f, " {}", p.number))?,
-        Formats::Other(tokens) => tokens.iter().try_for_each(|token| write!(f, " {token}"))?,
-    }
-    f.write_str("\r\n")?;
-    if let Some(address) = &media.connection {
-        write!(f, "c={address}\r\n")?;
-    }
-    media.payloads().iter().try_for_each(|p| payload(f, p))?;
-    milliseconds(f, "ptime", media.ptime)?;
-    milliseconds(f, "maxptime", media.maxptime)?;
-    if let Some(RtcpPort { port, address }) = &media.rtcp {
-        write!(f, "a=rtcp:{port}")?;
-        if let Some(address) = address {
-            write!(f, " {address}")?;
-        }
-        f.write_str("\r\n")?;
-    }
-    if media.rtcp_mux {
-        f.write_str("a=rtcp-mux\r\n")?;
-    }
-    for crypto in &media.crypto {
-        write!(f, "a=crypto:{crypto}\r\n")?;
-    }
-    ice(f, &media.ice)?;
-    direction(f, media.direction)
+fn origin(out: &mut String, origin: &Origin) {
+    out.push_str(&origin.username);
+    out.push(' ');
+    push_number(out, origin.session_id);
+    out.push(' ');
+    push_number(out, origin.session_version);
+    out.push(' ');
+    address(out, &origin.address);
 }
 
-fn payload(f: &mut Formatter<'_>, payload: &Payload) -> fmt::Result {
-    if let Some(encoding) = &payload.encoding {
-        write!(
-            f,
-            "a=rtpmap:{} {}/{}",
-            payload.number, encoding.name, encoding.clock
-        )?;
-        if encoding.channels > 1 {
-            write!(f, "/{}", encoding.channels)?;
+fn address(out: &mut String, address: &Address) {
+    out.push_str(match address {
+        Address::Ip(ip) if ip.is_ipv4() => "IN IP4 ",
+        Address::Ip(_) => "IN IP6 ",
+        Address::Name {
+            family: Family::Ip4,
+            ..
+        } => "IN IP4 ",
+        Address::Name {
+            family: Family::Ip6,
+            ..
+        } => "IN IP6 ",
+    });
+    match address {
+        Address::Ip(ip) => push_address(out, *ip),
+        Address::Name { name, .. } => out.push_str(name),
+    }
+}
+
+fn connection(out: &mut String, at: Option<&Address>) {
+    if let Some(at) = at {
+        out.push_str("c=");
+        address(out, at);
+        out.push_str("\r\n");
+    }
+}
+
+fn section(out: &mut String, media: &Media) {
+    // Writing to a string cannot fail, here and below.
+    let _ = write!(out, "m={} ", media.kind);
+    push_number(out, media.port);
+    let _ = write!(out, " {}", media.protocol);
+    match &media.formats {
+        Formats::Rtp(payloads) => {
+            for payload in payloads {
+                out.push(' ');
+                push_number(out, payload.number);
+            }
         }
-        f.write_str("\r\n")?;
+        Formats::Other(tokens) => {
+            for token in tokens {
+                out.push(' ');
+                out.push_str(token);
+            }
+        }
+    }
+    out.push_str("\r\n");
+    connection(out, media.connection.as_ref());
+    for described in media.payloads() {
+        payload(out, described);
+    }
+    milliseconds(out, "a=ptime:", media.ptime);
+    milliseconds(out, "a=maxptime:", media.maxptime);
+    if let Some(RtcpPort { port, address: at }) = &media.rtcp {
+        out.push_str("a=rtcp:");
+        push_number(out, *port);
+        if let Some(at) = at {
+            out.push(' ');
+            address(out, at);
+        }
+        out.push_str("\r\n");
+    }
+    if media.rtcp_mux {
+        out.push_str("a=rtcp-mux\r\n");
+    }
+    for crypto in &media.crypto {
+        let _ = write!(out, "a=crypto:{crypto}\r\n");
+    }
+    ice(out, &media.ice);
+    direction(out, media.direction);
+}
+
+fn payload(out: &mut String, payload: &Payload) {
+    if let Some(encoding) = &payload.encoding {
+        out.push_str("a=rtpmap:");
+        push_number(out, payload.number);
+        out.push(' ');
+        out.push_str(&encoding.name);
+        out.push('/');
+        push_number(out, encoding.clock);
+        if encoding.channels > 1 {
+            out.push('/');
+            push_number(out, encoding.channels);
+        }
+        out.push_str("\r\n");
     }
     if let Some(parameters) = &payload.parameters {
-        write!(f, "a=fmtp:{} {parameters}\r\n", payload.number)?;
+        out.push_str("a=fmtp:");
+        push_number(out, payload.number);
+        out.push(' ');
+        out.push_str(parameters);
+        out.push_str("\r\n");
     }
-    Ok(())
 }
 
 /// What both levels share; `ice-lite` belongs to the session alone.
-fn ice(f: &mut Formatter<'_>, ice: &Ice) -> fmt::Result {
+fn ice(out: &mut String, ice: &Ice) {
     if let Some(ufrag) = &ice.ufrag {
-        write!(f, "a=ice-ufrag:{ufrag}\r\n")?;
+        let _ = write!(out, "a=ice-ufrag:{ufrag}\r\n");
     }
     if let Some(password) = &ice.password {
-        write!(f, "a=ice-pwd:{password}\r\n")?;
+        let _ = write!(out, "a=ice-pwd:{password}\r\n");
     }
-    ice.candidates
-        .iter()
-        .try_for_each(|candidate| write!(f, "a=candidate:{candidate}\r\n"))
+    for candidate in &ice.candidates {
+        let _ = write!(out, "a=candidate:{candidate}\r\n");
+    }
 }
 
-fn milliseconds(f: &mut Formatter<'_>, name: &str, value: Option<u16>) -> fmt::Result {
-    value.map_or(Ok(()), |value| write!(f, "a={name}:{value}\r\n"))
+fn milliseconds(out: &mut String, attribute: &str, value: Option<u16>) {
+    if let Some(value) = value {
+        out.push_str(attribute);
+        push_number(out, value);
+        out.push_str("\r\n");
+    }
 }
 
-fn direction(f: &mut Formatter<'_>, direction: Option<Direction>) -> fmt::Result {
-    direction.map_or(Ok(()), |direction| write!(f, "a={direction}\r\n"))
+fn direction(out: &mut String, direction: Option<Direction>) {
+    if let Some(direction) = direction {
+        let _ = write!(out, "a={direction}\r\n");
+    }
 }

@@ -4,7 +4,7 @@
 //! compared. Keys own their text: they outlive the message. This is on the way of every message, so values are compared as
 //! they stand, and only the tag is looked for in From and To.
 
-use crate::message::{HeaderError, Headers, Method, Name, Request, Via};
+use crate::message::{HeaderError, Method, Name, Request, Via, tag_of};
 use crate::token::MAGIC_COOKIE;
 
 /// A server transaction's key.
@@ -75,7 +75,7 @@ impl PlaceKey {
             Method::Ack => Method::Invite,
             method => method,
         };
-        let (tag, method) = (tag(from), method.as_str().as_bytes());
+        let (tag, method) = (tag_of(from), method.as_str().as_bytes());
         let mut key = Vec::with_capacity(tag.len() + call_id.len() + method.len() + 6);
         for part in [tag, call_id, method] {
             key.extend_from_slice(part);
@@ -84,99 +84,5 @@ impl PlaceKey {
         }
         key.extend_from_slice(&cseq.number.to_be_bytes());
         Some(Self(key))
-    }
-}
-
-/// The tag of To; empty where there is none.
-pub(super) fn to_tag<'a>(headers: &Headers<'a>) -> &'a [u8] {
-    headers.get(Name::To).map_or(b"", tag)
-}
-
-/// The value of the `tag` parameter of From or To, without taking the URI apart; empty where there is none.
-fn tag(value: &[u8]) -> &[u8] {
-    // What stands before the last angle bracket outside quotes is a name and a URI.
-    let mut rest = &value[after_address(value)..];
-    while let Some(at) = unquoted(rest, b';') {
-        rest = rest[at + 1..].trim_ascii_start();
-        let end = unquoted(rest, b';').unwrap_or(rest.len());
-        let mut halves = rest[..end].splitn(2, |byte| *byte == b'=');
-        if let (Some(name), Some(tag)) = (halves.next(), halves.next())
-            && name.trim_ascii_end().eq_ignore_ascii_case(b"tag")
-        {
-            return tag.trim_ascii();
-        }
-        rest = &rest[end..];
-    }
-    b""
-}
-
-/// Where the address ends: after `>`, or before the first parameter.
-fn after_address(value: &[u8]) -> usize {
-    let Some(open) = unquoted(value, b'<') else {
-        return 0;
-    };
-    let close = value[open..].iter().position(|byte| *byte == b'>');
-    close.map_or(value.len(), |close| open + close)
-}
-
-/// Where `wanted` stands outside quotes.
-fn unquoted(text: &[u8], wanted: u8) -> Option<usize> {
-    let mut quoted = false;
-    let mut escaped = false;
-    text.iter().position(|byte| {
-        let found = !quoted && *byte == wanted;
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-        found
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tag;
-    use crate::message::NameAddr;
-
-    #[test]
-    fn the_tag_is_the_one_that_the_parser_finds() {
-        for value in [
-            "<sip:a@b.example>",
-            "<sip:a@b.example>;tag=1",
-            "<sip:a@b.example> ; TAG = 1 ;x",
-            "<sip:a@b.example;tag=no>;tag=1",
-            "<sip:a@b.example;tag=no>",
-            "sip:a@b.example;tag=1",
-            "sip:a@b.example",
-            "\"x>;tag=no <\" <sip:a@b.example>;y=\";tag=no\";tag=1",
-            "\"\\\"<;tag=no\" <sip:a@b.example>;x;tag=1;y",
-            "A <sip:a@b.example>;tagged=2;tag=1",
-            "tel:+1;tag=1",
-        ] {
-            let parsed: NameAddr = value.parse().expect(value);
-            let expected = parsed.tag().unwrap_or_default();
-            assert_eq!(tag(value.as_bytes()), expected.as_bytes(), "{value}");
-        }
-    }
-
-    #[test]
-    fn no_value_is_too_odd() {
-        for value in [
-            "",
-            ";",
-            "<",
-            ">",
-            "\"",
-            "\\",
-            ";tag",
-            ";tag=",
-            ";;=;tag=\"",
-            "<;>;tag=1;",
-            "\"\\",
-        ] {
-            let _ = tag(value.as_bytes());
-        }
     }
 }

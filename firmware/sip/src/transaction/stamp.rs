@@ -5,11 +5,11 @@
 //!
 //! Both are done on the bytes: one line is put in or exchanged, the rest is copied as it is.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::digits::push_address;
 use crate::message::{HostPort, Name, Request, Response, Via};
 use crate::transport::{Source, Target, Transport};
 
@@ -27,7 +27,8 @@ impl Return {
         let foreign = via.sent_by().host.address() != Some(source.remote.ip());
         let mut stamped = None;
         if asked || foreign {
-            let received = source.remote.ip().to_string();
+            let mut received = String::new();
+            push_address(&mut received, source.remote.ip());
             let mut via = via.with_param("received", Some(&received));
             if asked {
                 via = via.with_param("rport", Some(&source.remote.port().to_string()));
@@ -83,13 +84,14 @@ pub(super) fn sign(
         Transport::Udp => "rport",
         Transport::Tcp | Transport::Tls => "alias",
     };
-    let mut via = String::with_capacity(96);
-    let token = transport.via_token();
-    // Writing to a string cannot fail.
-    let _ = write!(
-        via,
-        "Via: SIP/2.0/{token} {sent_by};branch={branch};{more}\r\n"
-    );
+    let mut via = String::with_capacity(128);
+    via.push_str("Via: SIP/2.0/");
+    via.push_str(transport.via_token());
+    via.push(' ');
+    sent_by.write_to(&mut via);
+    for part in [";branch=", branch, ";", more, "\r\n"] {
+        via.push_str(part);
+    }
     let bytes = request.bytes();
     let first_line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
     exchange(bytes, first_line..first_line, via.as_bytes())

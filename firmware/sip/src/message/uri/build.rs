@@ -4,6 +4,7 @@
 
 use super::escape;
 use super::{Scheme, Uri};
+use crate::digits::push_number;
 use crate::message::host::Host;
 use crate::message::params::Params;
 use crate::message::text::Text;
@@ -84,9 +85,10 @@ impl UriBuilder {
             out.push_str(&self.user);
             out.push('@');
         }
-        out.push_str(&self.host.to_string());
+        self.host.write_to(&mut out);
         if let Some(port) = self.port {
-            out.push_str(&format!(":{port}"));
+            out.push(':');
+            push_number(&mut out, port);
         }
         let params_at = out.len()..out.len() + self.params.len();
         out.push_str(&self.params);

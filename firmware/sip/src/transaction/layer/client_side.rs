@@ -11,7 +11,6 @@ use bytes::Bytes;
 use embassy_time::{Duration, Instant};
 
 use super::super::client::{Client, Due, Verdict};
-use super::super::key::to_tag;
 use super::super::stamp::sign;
 use super::super::timers::Reliability;
 use super::super::{ClientId, Event};
@@ -66,7 +65,7 @@ enum Acks {
 
 #[derive(Debug)]
 struct Fork {
-    to_tag: Box<[u8]>,
+    to_tag: Box<str>,
     ack: Option<(Target, Bytes)>,
 }
 
@@ -214,8 +213,7 @@ impl Layer {
 
     /// Whether this 2xx is the first with its To-tag; if not, its ACK is sent again.
     fn is_first_of_fork(&mut self, id: ClientId, response: &Response) -> bool {
-        let headers = response.headers();
-        let tag = to_tag(&headers);
+        let tag = response.headers().to_tag().unwrap_or_default();
         let Some(entry) = self.clients.get_mut(&id) else {
             return false;
         };
@@ -250,7 +248,7 @@ impl Layer {
                 .acks
                 .forks()
                 .iter_mut()
-                .find(|fork| *fork.to_tag == *to_tag.as_bytes())
+                .find(|fork| *fork.to_tag == *to_tag)
         {
             fork.ack = Some((target.clone(), bytes.clone()));
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use embassy_time::Instant;
 
-use super::super::key::{PlaceKey, ServerKey, to_tag};
+use super::super::key::{PlaceKey, ServerKey};
 use super::super::server::{Due, News, Sent, Server};
 use super::super::stamp::Return;
 use super::super::timers::Reliability;
@@ -29,7 +29,7 @@ pub(super) struct ServerEntry {
     /// The last response, as it was sent.
     last: Option<Bytes>,
     /// The To-tag that was given to it, for the response of a CANCEL.
-    to_tag: Option<Box<[u8]>>,
+    to_tag: Option<Box<str>>,
     armed: Option<Instant>,
 }
 
@@ -56,7 +56,7 @@ impl Layer {
             return self.cancelled(now, key, back, &source, request);
         }
         let is_invite = request.method() == Method::Invite;
-        let is_first = to_tag(&request.headers()).is_empty();
+        let is_first = request.headers().to_tag().is_none();
         let mut place = None;
         if is_first || is_invite {
             place = PlaceKey::of(&request);
@@ -154,8 +154,7 @@ impl Layer {
         };
         let is_final = entry.machine.is_final();
         let tag = entry.to_tag.as_deref();
-        let tag = tag.map(|tag| String::from_utf8_lossy(tag).into_owned());
-        let tag = tag.unwrap_or_else(|| self.tokens.tag());
+        let tag = tag.map_or_else(|| self.tokens.tag(), str::to_owned);
         let id = self.open(Server::Trying, key, None, back, source);
         let answer = Response::reply(&cancel, StatusCode::OK).to_tag(&tag);
         self.respond(now, id, &answer.finish());
@@ -178,7 +177,7 @@ impl Layer {
             return;
         };
         // Of another fork, beyond the proxy that forked.
-        let tag = to_tag(&ack.headers());
+        let tag = ack.headers().to_tag().unwrap_or_default();
         if by_branch.is_none() && entry.to_tag.as_deref() != Some(tag) {
             return;
         }
@@ -211,9 +210,8 @@ impl Layer {
         {
             return;
         }
-        let tag = to_tag(&response.headers());
-        if entry.to_tag.is_none() && !tag.is_empty() {
-            entry.to_tag = Some(tag.into());
+        if entry.to_tag.is_none() {
+            entry.to_tag = response.headers().to_tag().map(Into::into);
         }
         let bytes = entry.back.stamp(response);
         entry.last = Some(bytes.clone());

@@ -64,11 +64,11 @@ impl Phone {
         };
         match response.status() {
             StatusCode::OK => {
-                let confirmed = match call.dialog.take() {
-                    Some(early) => early.confirmed_by(&call.invite, response),
-                    None => Dialog::client(&call.invite, response),
+                let answer = Dialog::client(&call.invite, response).expect("a good 200");
+                let dialog = match call.dialog.take() {
+                    Some(early) => early.confirmed_by(answer),
+                    None => answer,
                 };
-                let dialog = confirmed.expect("a good 200");
                 let (ack, hop) = (dialog.ack().finish(), dialog.next_hop().clone());
                 let to_tag = dialog.remote_tag().to_owned();
                 call.dialog = Some(dialog);
