@@ -50,7 +50,7 @@ const PAIRS: usize = 5;
 /// Until both are warm: caches, neighbours, learnt sources.
 const WARM: Duration = Duration::from_millis(700);
 const WINDOW: Duration = Duration::from_secs(3);
-/// Measures of the pipeline alone, each of ten frames.
+/// Measures of the pipeline alone, each of 20,000 packets or two frames.
 const ROUNDS: usize = 15;
 /// The worker of the media process, by the name of its thread.
 const WORKER: &str = "media-worker";
