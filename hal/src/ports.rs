@@ -60,8 +60,20 @@ impl core::fmt::Display for OpenError {
 
 impl core::error::Error for OpenError {}
 
+/// What it takes to receive a burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receiving {
+    /// Calls of the system, which take their time: what has been received is best sent on first.
+    Calls,
+    /// Looks at memory: the next burst may as well be known before this one is worked on.
+    Looks,
+}
+
 /// The packet ports of a box.
 pub trait Ports {
+    /// What it takes to receive.
+    const RECEIVING: Receiving = Receiving::Calls;
+
     /// Opens a local address, whose port is not zero. What arrived there before is not seen.
     ///
     /// # Errors

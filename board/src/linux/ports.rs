@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 
 use embassy_time::{Duration, Instant};
-use hal::{BUFFER, BURST, Burst, Dscp, Marks, OpenError, Packet, PortId};
+use hal::{BUFFER, BURST, Burst, Dscp, Marks, OpenError, Packet, PortId, Receiving};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
@@ -298,6 +298,8 @@ impl Ports {
 }
 
 impl hal::Ports for Ports {
+    const RECEIVING: Receiving = Receiving::Looks;
+
     fn open(&mut self, local: SocketAddr, dscp: Dscp) -> Result<PortId, OpenError> {
         let socket = self.open_socket(local, dscp)?;
         let id = match self.vacant.pop() {

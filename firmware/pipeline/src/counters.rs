@@ -59,27 +59,33 @@ impl Totals {
     }
 }
 
-/// Counts of one stream.
+/// Packets of one direction of a stream, and the octets of their payloads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) packets: u64,
+    pub(crate) octets: u64,
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn add(&mut self, octets: usize) {
+        self.packets += 1;
+        self.octets += octets as u64;
+    }
+}
+
+/// Counts of one stream that RTP which is good does not touch.
 #[derive(Debug, Clone)]
 pub(crate) struct Counts {
-    pub(crate) received_packets: u64,
-    pub(crate) received_octets: u64,
     pub(crate) received_rtcp: u64,
-    pub(crate) sent_packets: u64,
-    pub(crate) sent_octets: u64,
     pub(crate) sent_rtcp: u64,
-    /// Apart: packets that are good do not touch it.
     pub(crate) drops: Box<[u64; DropReason::COUNT]>,
 }
 
 impl Default for Counts {
     fn default() -> Self {
         Self {
-            received_packets: 0,
-            received_octets: 0,
             received_rtcp: 0,
-            sent_packets: 0,
-            sent_octets: 0,
             sent_rtcp: 0,
             drops: Box::new([0; DropReason::COUNT]),
         }

@@ -6,6 +6,7 @@
 //!
 //! Not here: authentication itself (`relay.rs` reports its success with [`Gate::prove`]).
 
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 
 use embassy_time::{Duration, Instant};
@@ -23,14 +24,30 @@ const MOVE_WITHIN: u16 = 3_000;
 
 /// The gate of one stream, for RTP and RTCP.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Gate {
+    /// Where RTP for the party goes, and comes from if the source is known: the held address, or else the signalled one.
+    rtp: Option<SocketAddr>,
     rule: Rule,
+    hold: Hold,
+    newest: Option<Newest>,
+    others: Box<Others>,
+}
+
+/// What packets of a source that is known do not ask.
+#[derive(Debug, Clone)]
+struct Others {
     rtcp: Rtcp,
     signalled_rtp: Option<SocketAddr>,
     signalled_rtcp: Option<SocketAddr>,
-    held_rtp: Option<SocketAddr>,
     held_rtcp: Option<SocketAddr>,
-    newest: Option<Newest>,
+}
+
+/// Whether a source of RTP has been heard and is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    None,
+    Held,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,23 +89,27 @@ impl Gate {
         let signalled_rtp = spec.remote.map(|remote| remote.rtp).filter(is_somewhere);
         let signalled_rtcp = spec.remote.map(|remote| remote.rtcp).filter(is_somewhere);
         Self {
+            rtp: signalled_rtp,
             rule,
-            rtcp: spec.rtcp,
-            signalled_rtp,
-            signalled_rtcp,
-            held_rtp: None,
-            held_rtcp: None,
+            hold: Hold::None,
             newest: None,
+            others: Box::new(Others {
+                rtcp: spec.rtcp,
+                signalled_rtp,
+                signalled_rtcp,
+                held_rtcp: None,
+            }),
         }
     }
 
     /// The gate of a replaced spec. What was learnt stays while it is about the same party under the same rule.
     pub(crate) fn replaced(&self, spec: &StreamSpec) -> Self {
         let mut gate = Self::new(spec);
-        if gate.rule == self.rule && gate.signalled_rtp == self.signalled_rtp {
-            (gate.held_rtp, gate.newest) = (self.held_rtp, self.newest);
-            if gate.signalled_rtcp == self.signalled_rtcp && gate.rtcp == self.rtcp {
-                gate.held_rtcp = self.held_rtcp;
+        let (others, before) = (&mut gate.others, &self.others);
+        if gate.rule == self.rule && others.signalled_rtp == before.signalled_rtp {
+            (gate.rtp, gate.hold, gate.newest) = (self.rtp, self.hold, self.newest);
+            if others.signalled_rtcp == before.signalled_rtcp && others.rtcp == before.rtcp {
+                others.held_rtcp = before.held_rtcp;
             }
         }
         gate
@@ -97,33 +118,32 @@ impl Gate {
     /// Where RTP for the party goes.
     #[inline]
     pub(crate) fn rtp_target(&self) -> Option<SocketAddr> {
-        self.held_rtp.or(self.signalled_rtp)
+        self.rtp
     }
 
     /// Where RTCP for the party goes.
     pub(crate) fn rtcp_target(&self) -> Option<SocketAddr> {
-        match self.rtcp {
+        match self.others.rtcp {
             Rtcp::Muxed => self.rtp_target(),
-            Rtcp::Separate => self.held_rtcp.or(self.signalled_rtcp),
+            Rtcp::Separate => self.others.held_rtcp.or(self.others.signalled_rtcp),
         }
     }
 
     /// The address that was learnt, where it is not the signalled one.
     pub(crate) fn latched(&self) -> Option<SocketAddr> {
-        self.held_rtp
-            .filter(|held| Some(*held) != self.signalled_rtp)
+        self.rtp
+            .filter(|_| self.hold == Hold::Held && self.rtp != self.others.signalled_rtp)
     }
 
     /// May this source send RTP?
     #[inline]
     pub(crate) fn ask_rtp(&self, from: SocketAddr) -> Step<Admission> {
-        let is_signalled = Some(from) == self.signalled_rtp;
+        if self.rtp == Some(from) {
+            return Ok(Admission::Known);
+        }
         match self.rule {
-            Rule::Signalled if is_signalled => Ok(Admission::Known),
+            // Nothing else is ever held.
             Rule::Signalled => Err(DropReason::ForeignSource),
-            Rule::Authenticated | Rule::First if self.rtp_target() == Some(from) => {
-                Ok(Admission::Known)
-            }
             Rule::Authenticated | Rule::First => Ok(Admission::Candidate),
         }
     }
@@ -152,19 +172,19 @@ impl Gate {
             (Rule::Authenticated, Admission::Candidate) if !is_newer => {}
             (Rule::Authenticated, Admission::Candidate) => moved = self.hold(from),
             (Rule::First, Admission::Candidate) => {
-                let is_signalled = Some(from) == self.signalled_rtp;
+                let is_signalled = Some(from) == self.others.signalled_rtp;
                 let goes_on =
                     is_same_source && step.is_some_and(|step| (1..=MOVE_WITHIN).contains(&step));
                 let fell_silent = self
                     .newest
                     .is_some_and(|newest| now.saturating_duration_since(newest.at) >= MOVE_AFTER);
-                if self.held_rtp.is_none() || is_signalled || (goes_on && fell_silent) {
+                if self.hold == Hold::None || is_signalled || (goes_on && fell_silent) {
                     moved = self.hold(from);
                 } else {
                     return Err(DropReason::ForeignSource);
                 }
             }
-            (Rule::First | Rule::Authenticated, Admission::Known) => self.held_rtp = Some(from),
+            (Rule::First | Rule::Authenticated, Admission::Known) => self.hold = Hold::Held,
             (Rule::Signalled, _) => {}
         }
         if is_newer {
@@ -178,11 +198,11 @@ impl Gate {
     }
 
     fn hold(&mut self, from: SocketAddr) -> Moved {
-        let before = self.rtp_target();
-        self.held_rtp = Some(from);
-        if self.rtcp == Rtcp::Separate {
+        let before = self.rtp.replace(from);
+        self.hold = Hold::Held;
+        if self.others.rtcp == Rtcp::Separate {
             // RTCP is elsewhere too; where, its next packet tells.
-            self.held_rtcp = None;
+            self.others.held_rtcp = None;
         }
         if before == Some(from) {
             Moved::No
@@ -198,11 +218,11 @@ impl Gate {
         }
         let is_known = match self.rule {
             Rule::Authenticated => return Ok(Admission::Candidate),
-            Rule::Signalled => Some(from) == self.signalled_rtp,
+            Rule::Signalled => Some(from) == self.others.signalled_rtp,
             // From beside the source of RTP, or from where it was signalled.
             Rule::First => {
                 let source = self.rtp_target();
-                Some(from) == self.signalled_rtcp
+                Some(from) == self.others.signalled_rtcp
                     || source.is_some_and(|source| source.ip() == from.ip())
             }
         };
@@ -216,8 +236,8 @@ impl Gate {
     /// RTCP of this source is good.
     pub(crate) fn prove_rtcp(&mut self, from: SocketAddr) {
         // Over one port with RTP it is RTP that tells the address.
-        if self.rtcp == Rtcp::Separate && self.rule != Rule::Signalled {
-            self.held_rtcp = Some(from);
+        if self.others.rtcp == Rtcp::Separate && self.rule != Rule::Signalled {
+            self.others.held_rtcp = Some(from);
         }
     }
 }

@@ -17,6 +17,7 @@ use media_dsp::srtp::{ProtectError, UnprotectError};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::burst::Expected;
 use crate::classify::{Kind, classify};
 use crate::commands::Presence;
 use crate::counters::Totals;
@@ -35,6 +36,7 @@ pub struct Pipeline {
     pub(crate) outbox: Outbox,
     pub(crate) chance: ChaCha12Rng,
     pub(crate) presence: Presence,
+    pub(crate) expected: Expected,
     /// When the earliest stream may want to be looked after.
     pub(crate) due: Option<Instant>,
     /// Packets of our own making.
@@ -52,6 +54,7 @@ impl Pipeline {
             outbox: Outbox::new(),
             chance: ChaCha12Rng::from_seed(seed),
             presence: Presence::Here,
+            expected: Expected::Nothing,
             due: None,
             own: Box::new(Burst::new()),
             scratch: Box::new([0; BUFFER]),
@@ -144,8 +147,7 @@ impl Pipeline {
             departure.payload,
             Micros(now.as_micros()),
         );
-        stream.counts.sent_packets += 1;
-        stream.counts.sent_octets += departure.payload as u64;
+        stream.sent.add(departure.payload);
         self.totals.add(MediaCounter::PacketsRelayed, 1);
         Verdict::Leaves
     }
@@ -185,8 +187,8 @@ impl Pipeline {
             return Err(DropReason::Looped);
         }
         let moved = stream.gate.prove(admission, packet.remote, &header, now)?;
-        let id = stream.id();
         if let Moved::To(address) = moved {
+            let id = stream.id();
             self.outbox.tell(Event::Latched { id, address });
         }
         stream
@@ -195,12 +197,11 @@ impl Pipeline {
             .then_some(())
             .ok_or(DropReason::NotReceiving)?;
         stream.reception.packet(&header, Micros(now.as_micros()));
-        stream.counts.received_packets += 1;
-        stream.counts.received_octets += payload as u64;
+        stream.received.add(payload);
         match stream.vigil.heard(now) {
             Heard::Again => {}
-            Heard::First => self.outbox.tell(Event::RtpStarted { id }),
-            Heard::AfterSilence => self.outbox.tell(Event::Resumed { id }),
+            Heard::First => self.outbox.tell(Event::RtpStarted { id: stream.id() }),
+            Heard::AfterSilence => self.outbox.tell(Event::Resumed { id: stream.id() }),
         }
         let to = stream.peer.ok_or(DropReason::NotLinked)?;
         let peer = peer.ok_or(DropReason::NotLinked)?;
@@ -288,14 +289,13 @@ fn rewrite(
     if stream.tone.is_some() {
         return Err(DropReason::CoveredByTone);
     }
-    if !passes(stream, header) {
-        return Err(DropReason::UnmappedPayload);
-    }
+    let payload_type = stream
+        .payload_type(header.payload_type)
+        .ok_or(DropReason::UnmappedPayload)?;
     let remote = stream.gate.rtp_target().ok_or(DropReason::NoRemote)?;
     let placed = stream
         .outgoing
         .place(Origin::Peer(header.ssrc), header, now)?;
-    let payload_type = stream.payloads[usize::from(header.payload_type & 0x7f)];
     let placed = Header {
         payload_type,
         ..placed

@@ -98,7 +98,7 @@ impl Stream {
     fn report(&mut self, packet: &mut Packet, moment: Moment) -> bool {
         let now = Micros(moment.now.as_micros());
         let ntp = Ntp::from_unix(moment.wall.seconds, moment.wall.nanoseconds);
-        let known = (self.counts.sent_packets, self.counts.received_packets);
+        let known = (self.sent.packets, self.received.packets);
         let has_sent = known.0 != self.reports.known.0;
         if known == (0, 0) {
             return false;
@@ -148,8 +148,7 @@ impl Stream {
         }
         self.transmission
             .packet(&placed, FRAME, Micros(now.as_micros()));
-        self.counts.sent_packets += 1;
-        self.counts.sent_octets += FRAME as u64;
+        self.sent.add(FRAME);
         true
     }
 }

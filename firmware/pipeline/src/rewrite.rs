@@ -26,8 +26,9 @@ pub(crate) enum Origin {
     Tone,
 }
 
-/// What is sent to one party.
+/// What is sent to one party: a line of memory.
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 pub(crate) struct Outgoing {
     ssrc: u32,
     clock_rate: u32,

@@ -9,13 +9,13 @@ use media_api::{Millis, StreamSpec};
 
 /// The watch over one stream.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Vigil {
+    /// Since when nothing has been heard; the beginning counts as heard.
+    quiet_since: Instant,
+    state: State,
     /// None where nobody asked, or where the stream does not receive.
     patience: Option<Duration>,
-    heard_at: Option<Instant>,
-    /// From when silence counts.
-    since: Instant,
-    state: State,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +40,9 @@ pub(crate) enum Heard {
 impl Vigil {
     pub(crate) fn new(spec: &StreamSpec, now: Instant) -> Self {
         Self {
-            patience: patience(spec),
-            heard_at: None,
-            since: now,
+            quiet_since: now,
             state: State::Expected,
+            patience: patience(spec),
         }
     }
 
@@ -51,16 +50,16 @@ impl Vigil {
     pub(crate) fn replaced(&mut self, spec: &StreamSpec, party: Party, now: Instant) {
         let patience = patience(spec);
         if patience != self.patience {
-            (self.patience, self.since) = (patience, now);
+            (self.patience, self.quiet_since) = (patience, now);
         }
         if party == Party::Another {
-            (self.state, self.since) = (State::Expected, now);
+            (self.state, self.quiet_since) = (State::Expected, now);
         }
     }
 
     #[inline]
     pub(crate) fn heard(&mut self, now: Instant) -> Heard {
-        self.heard_at = Some(now);
+        self.quiet_since = now;
         let before = core::mem::replace(&mut self.state, State::Heard);
         match before {
             State::Heard => Heard::Again,
@@ -93,8 +92,7 @@ impl Vigil {
 
     /// Since when nothing has been heard; the beginning counts as heard.
     pub(crate) fn quiet_since(&self) -> Instant {
-        self.heard_at
-            .map_or(self.since, |heard| heard.max(self.since))
+        self.quiet_since
     }
 }
 

@@ -13,7 +13,7 @@
 use alloc::boxed::Box;
 
 use embassy_time::{Duration, Instant};
-use hal::{Burst, Clock, Ports, UnixTime};
+use hal::{Burst, Clock, Ports, Receiving, UnixTime};
 use measure::MediaCounter;
 use media_api::{Command, Event};
 
@@ -50,6 +50,8 @@ pub struct Worker<P, C> {
     clock: C,
     pipeline: Pipeline,
     burst: Box<Burst>,
+    /// What comes after it, where that is known in time; nothing between turns.
+    next: Box<Burst>,
     process: u32,
     overruns_at: Instant,
 }
@@ -63,6 +65,7 @@ impl<P: Ports, C: Clock> Worker<P, C> {
             clock,
             pipeline,
             burst: Box::new(Burst::new()),
+            next: Box::new(Burst::new()),
             process,
         }
     }
@@ -77,17 +80,22 @@ impl<P: Ports, C: Clock> Worker<P, C> {
         self.ports
             .wait(Some(due.map_or(patience, |due| due.min(patience))));
         let began = self.clock.now();
-        for _ in 0..MOST_BURSTS {
-            if self.ports.rx_burst(&mut self.burst) == 0 {
+        for left in (0..MOST_BURSTS).rev() {
+            if self.burst.is_empty() && self.ports.rx_burst(&mut self.burst) == 0 {
                 break;
             }
+            // A burst with room has taken all there was.
+            if P::RECEIVING == Receiving::Looks && self.burst.is_full() && left > 0 {
+                self.ports.rx_burst(&mut self.next);
+            }
             self.pipeline
-                .burst(Moment::of(&self.clock), &mut self.burst);
+                .burst(Moment::of(&self.clock), &mut self.burst, &self.next);
             if !self.burst.leaving().is_empty() {
                 let lost = self.ports.tx_burst(&mut self.burst);
                 self.pipeline.sent(&self.burst, lost);
             }
             self.burst.clear();
+            core::mem::swap(&mut self.burst, &mut self.next);
         }
         self.pipeline.tick(Moment::of(&self.clock), &mut self.ports);
         let ended = self.clock.now();

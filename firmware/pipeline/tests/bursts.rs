@@ -27,6 +27,7 @@ struct Side {
     pipeline: Pipeline,
     ports: Ports,
     burst: Box<Burst>,
+    next: Box<Burst>,
     events: Vec<Event>,
 }
 
@@ -39,6 +40,7 @@ impl Side {
             pipeline: Pipeline::new(100, [7; 32]),
             ports: Ports::new(network),
             burst: Box::new(Burst::new()),
+            next: Box::new(Burst::new()),
             events: Vec::new(),
         }
     }
@@ -54,17 +56,14 @@ impl Side {
     }
 
     fn fill(&mut self, arrivals: &[Left]) {
-        self.burst.clear();
-        for (packet, (port, from, bytes)) in self.burst.vacant().iter_mut().zip(arrivals) {
-            packet.buffer_mut()[..bytes.len()].copy_from_slice(bytes);
-            packet.arrived(*port, *from, bytes.len());
-        }
-        self.burst.fill(arrivals.len());
+        fill(&mut self.burst, arrivals);
+        // What is expected next may be anything: it changes nothing.
+        fill(&mut self.next, arrivals);
     }
 
     fn together(&mut self, moment: Moment, arrivals: &[Left]) -> Vec<Left> {
         self.fill(arrivals);
-        self.pipeline.burst(moment, &mut self.burst);
+        self.pipeline.burst(moment, &mut self.burst, &self.next);
         self.finish()
     }
 
@@ -89,6 +88,15 @@ impl Side {
             .map(|packet| (packet.port, packet.remote, packet.data().to_vec()))
             .collect()
     }
+}
+
+fn fill(burst: &mut Burst, arrivals: &[Left]) {
+    burst.clear();
+    for (packet, (port, from, bytes)) in burst.vacant().iter_mut().zip(arrivals) {
+        packet.buffer_mut()[..bytes.len()].copy_from_slice(bytes);
+        packet.arrived(*port, *from, bytes.len());
+    }
+    burst.fill(arrivals.len());
 }
 
 /// What both parties of a call need to go on.

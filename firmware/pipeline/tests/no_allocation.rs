@@ -94,7 +94,7 @@ fn a_packet_costs_no_allocation() {
     let length = builder.finish();
     report.truncate(length);
 
-    let mut burst = Box::new(Burst::new());
+    let (mut burst, next) = (Box::new(Burst::new()), Box::new(Burst::new()));
     for frame in 0..2_000 {
         burst.clear();
         let packets = [
@@ -114,7 +114,7 @@ fn a_packet_costs_no_allocation() {
         burst.fill(packets.len());
         let now = moment(frame);
         let counted = allocations(|| {
-            pipeline.burst(now, &mut burst);
+            pipeline.burst(now, &mut burst, &next);
             pipeline.sent(&burst, Marks::NONE);
         });
         assert_eq!(counted, 0, "frame {frame}");

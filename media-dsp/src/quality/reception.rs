@@ -15,9 +15,12 @@ const MAX_MISORDER: u16 = 100;
 
 /// Statistics of the source heard on one leg.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct Reception {
     clock_rate: u32,
     source: Option<Source>,
+    /// Of the source heard now. Not in it, or whether there is a source would be told by a word of this one, far from the rest.
+    sender_report: Option<(u32, Micros)>,
     /// Of sources, or runs of one source, that are over.
     past: Summary,
 }
@@ -44,25 +47,25 @@ impl Summary {
     }
 }
 
-/// One run of one SSRC.
+/// One run of one SSRC. What a packet touches lies in front.
 #[derive(Debug, Clone)]
+#[repr(C)]
 struct Source {
     ssrc: u32,
-    base: u32,
     /// Highest sequence number with the wraps in the upper half.
     highest: u32,
-    /// Where a restart would go on: set by a packet far off, taken if its successor comes.
-    restart_at: Option<u16>,
     received: u32,
-    disordered: u32,
-    expected_prior: u32,
-    received_prior: u32,
     last_timestamp: u32,
     transit: u32,
     /// Jitter times 16, as A.8 keeps it.
     jitter: u32,
     max_jitter: u32,
-    sender_report: Option<(u32, Micros)>,
+    /// Where a restart would go on: set by a packet far off, taken if its successor comes.
+    restart_at: Option<u16>,
+    base: u32,
+    disordered: u32,
+    expected_prior: u32,
+    received_prior: u32,
 }
 
 impl Source {
@@ -81,7 +84,6 @@ impl Source {
             transit,
             jitter: 0,
             max_jitter: 0,
-            sender_report: None,
         }
     }
 
@@ -121,6 +123,7 @@ impl Reception {
         Self {
             clock_rate,
             source: None,
+            sender_report: None,
             past: Summary::default(),
         }
     }
@@ -159,12 +162,13 @@ impl Reception {
             self.past = source.add_to(self.past);
         }
         self.source = Some(Source::begin(header, transit));
+        self.sender_report = None;
     }
 
     /// Notes a sender report of the source, for LSR and DLSR.
     pub fn sender_report(&mut self, ssrc: u32, ntp: Ntp, arrival: Micros) {
-        if let Some(source) = self.source.as_mut().filter(|source| source.ssrc == ssrc) {
-            source.sender_report = Some((ntp.middle(), arrival));
+        if self.ssrc() == Some(ssrc) {
+            self.sender_report = Some((ntp.middle(), arrival));
         }
     }
 
@@ -183,7 +187,7 @@ impl Reception {
         let fraction = (u64::from(lost_interval) << 8)
             .checked_div(u64::from(expected_interval))
             .unwrap_or(0);
-        let (last_sender_report, delay) = match source.sender_report {
+        let (last_sender_report, delay) = match self.sender_report {
             None => (0, 0),
             Some((middle, at)) => (
                 middle,

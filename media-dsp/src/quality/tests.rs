@@ -186,6 +186,22 @@ fn another_source_begins_anew_and_the_totals_go_on() {
     );
 }
 
+// RFC 3550 §6.4.1: LSR is about the source of the block.
+#[test]
+fn a_new_source_has_sent_no_report_yet() {
+    let mut reception = Reception::new(RATE);
+    hear(&mut reception, 1, 0);
+    reception.sender_report(7, Ntp(0x1111_2222_3333_4444), Micros(0));
+    let mut other = header(5, 800);
+    other.ssrc = 8;
+    reception.packet(&other, Micros(40_000));
+    let block = reception.report(Micros(60_000)).unwrap();
+    assert_eq!(
+        (block.ssrc, block.last_sender_report, block.delay),
+        (8, 0, 0)
+    );
+}
+
 #[test]
 fn a_sender_report_is_echoed_with_its_age() {
     let mut reception = Reception::new(RATE);

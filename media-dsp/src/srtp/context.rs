@@ -11,9 +11,11 @@ use alloc::vec::Vec;
 
 use super::cipher::{Transform, transform};
 use super::session::Session;
-use crate::simd::prefetch;
+use crate::simd::prefetch_front;
 
-use super::{ContextState, Keying, Limits, Rekey, ReplayWindow, RestoreError, SourceState};
+use super::{
+    ContextState, Keying, Limits, MkiRule, Rekey, ReplayWindow, RestoreError, SourceState, Suite,
+};
 
 /// SRTCP indices have 31 bits, and so many packets a key protects at most (RFC 3711 §9.2).
 pub(super) const RTCP_INDICES: u64 = 1 << 31;
@@ -33,20 +35,37 @@ pub(super) struct Source {
     pub(super) rtcp: ReplayWindow,
 }
 
-/// One direction with its keys. What a packet touches lies in front, and the first source, mostly the only one, in place.
+/// One direction with its keys. What a packet touches is one line of memory in front, which ends with the first source's window,
+/// and the session keys, which have lines of their own. The first source is mostly the only one.
 #[repr(C, align(64))]
 pub(super) struct Context<M> {
     /// What the direction keeps beside.
     pub(super) mark: M,
     used: u16,
+    /// Suite, lifetime and whether there is an MKI at all, of `keying`, which lies farther away.
+    pub(super) suite: Suite,
+    pub(super) has_mki: bool,
     pub(super) rtp_packets: u64,
+    pub(super) lifetime: u64,
     first: Source,
-    pub(super) keying: Keying,
-    pub(super) session: Session,
     others: Box<[Source]>,
     pub(super) transform: Box<dyn Transform>,
+    pub(super) session: Session,
+    pub(super) keying: Keying,
     pub(super) rtcp_packets: u64,
 }
+
+// A packet touches the first line, and of a counter mode's session the next whole ones.
+const _: () = {
+    assert!(core::mem::offset_of!(Context<[u8; 2]>, first.rtcp) == LINE);
+    assert!(core::mem::offset_of!(Context<[u8; 2]>, session) == 2 * LINE);
+};
+
+/// Octets of a line of memory.
+const LINE: usize = 64;
+
+/// Lines of the keys of the suites with 128 bits and a counter mode, which are the most used.
+const KEY_LINES: usize = 4;
 
 impl<M> Context<M> {
     pub(super) fn new(keying: Keying, limits: Limits, mark: M) -> Self {
@@ -61,6 +80,9 @@ impl<M> Context<M> {
             first: vacant,
             transform: transform(&keying.master),
             session: Session::new(&keying.master),
+            suite: keying.master.suite(),
+            has_mki: keying.mki != MkiRule::Absent,
+            lifetime: keying.lifetime.get(),
             keying,
             rtp_packets: 0,
             rtcp_packets: 0,
@@ -127,22 +149,25 @@ impl<M> Context<M> {
         self.place(slot)
     }
 
-    /// Asks for what a packet touches to be brought near, the keys apart: which they are is said here.
+    /// Asks for what a packet touches to be brought near. Nothing is looked at for it: longer keys are asked for by
+    /// [`Session::prefetch`].
     #[inline]
     pub(super) fn prefetch(&self) {
-        prefetch(&self.mark);
-        prefetch(&self.keying);
+        prefetch_front(self, 1);
+        prefetch_front(&self.session, KEY_LINES);
     }
 
     /// MED-04: the same key goes on where it was, another begins at roll-over counter 0.
     pub(super) fn rekey(&mut self, keying: Keying) -> Rekey {
-        if keying.master == self.keying.master {
-            self.keying = keying;
+        self.suite = keying.master.suite();
+        self.has_mki = keying.mki != MkiRule::Absent;
+        self.lifetime = keying.lifetime.get();
+        let before = core::mem::replace(&mut self.keying, keying);
+        if self.keying.master == before.master {
             return Rekey::Kept;
         }
-        self.transform = transform(&keying.master);
-        self.session = Session::new(&keying.master);
-        self.keying = keying;
+        self.transform = transform(&self.keying.master);
+        self.session = Session::new(&self.keying.master);
         self.forget();
         Rekey::Replaced
     }
@@ -158,7 +183,7 @@ impl<M> Context<M> {
 
     /// Packets left of the lifetime, of the stream that is nearer its end.
     pub(super) fn remaining(&self) -> u64 {
-        let lifetime = self.keying.lifetime.get();
+        let lifetime = self.lifetime;
         let rtp = lifetime.saturating_sub(self.rtp_packets);
         rtp.min(lifetime.min(RTCP_INDICES).saturating_sub(self.rtcp_packets))
     }

@@ -22,6 +22,7 @@ pub struct Receiver {
 }
 
 /// What a receiver keeps beside keys and sources.
+#[repr(C)]
 struct Mark {
     /// Of [`MkiRule::Optional`]: whether the last authentic packet carried an MKI.
     optional_mki: Form,
@@ -122,7 +123,7 @@ impl Receiver {
     fn find(&self, packet: &[u8], mki: usize) -> Result<Found, UnprotectError> {
         let (Header { ssrc, sequence, .. }, header) =
             Header::read(packet).map_err(|_| UnprotectError::Malformed)?;
-        let suite = self.context.keying.master.suite();
+        let suite = self.context.suite;
         let tag = suite.rtp_tag_len();
         if packet.len() < header + tag + mki || packet.len() > MAX_PACKET {
             return Err(UnprotectError::Malformed);
@@ -169,7 +170,7 @@ impl Receiver {
         look(Some(window), index)?;
         Ok(Some(Expected {
             place: found.at(index),
-            plain: packet.len() - self.context.keying.master.suite().rtp_tag_len() - mki,
+            plain: packet.len() - self.context.suite.rtp_tag_len() - mki,
             mki,
             slot,
         }))
@@ -184,7 +185,7 @@ impl Receiver {
     /// The tag the packet carries.
     #[inline]
     pub(super) fn tag_of<'a>(&self, packet: &'a [u8], plain: usize, mki: usize) -> &'a [u8] {
-        let suite = self.context.keying.master.suite();
+        let suite = self.context.suite;
         let at = if suite.is_aead() { plain } else { plain + mki };
         &packet[at..at + suite.rtp_tag_len()]
     }
@@ -235,7 +236,7 @@ impl Receiver {
         mki: usize,
     ) -> Result<usize, UnprotectError> {
         let ssrc = rtcp_sender(packet).ok_or(UnprotectError::Malformed)?;
-        let suite = self.context.keying.master.suite();
+        let suite = self.context.suite;
         let tag = suite.rtcp_tag_len();
         if packet.len() < RTCP_HEADER + RTCP_INDEX + tag + mki || packet.len() > MAX_PACKET {
             return Err(UnprotectError::Malformed);
@@ -308,6 +309,17 @@ impl Receiver {
     /// The length of the MKI that is expected, and the other that is allowed.
     #[inline]
     fn forms(&self) -> (usize, Option<usize>) {
+        if self.context.has_mki {
+            self.forms_of_rule()
+        } else {
+            (0, None)
+        }
+    }
+
+    // This and the next apart, lest the rule be loaded before it is known to be needed.
+    #[cold]
+    #[inline(never)]
+    fn forms_of_rule(&self) -> (usize, Option<usize>) {
         match &self.context.keying.mki {
             MkiRule::Absent => (0, None),
             MkiRule::Exact(mki) => (mki.as_bytes().len(), None),
@@ -319,12 +331,20 @@ impl Receiver {
         }
     }
 
+    #[inline]
     fn check_mki(&self, packet: &[u8], length: usize, behind: usize) -> Result<(), UnprotectError> {
+        if length == 0 {
+            return Ok(());
+        }
         let at = packet.len() - behind - length;
+        self.check_mki_by_rule(&packet[at..at + length])
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn check_mki_by_rule(&self, carried: &[u8]) -> Result<(), UnprotectError> {
         match &self.context.keying.mki {
-            MkiRule::Exact(mki) if packet[at..at + length] != *mki.as_bytes() => {
-                Err(UnprotectError::ForeignMki)
-            }
+            MkiRule::Exact(mki) if carried != mki.as_bytes() => Err(UnprotectError::ForeignMki),
             _ => Ok(()),
         }
     }

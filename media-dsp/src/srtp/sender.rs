@@ -65,7 +65,7 @@ impl Sender {
         if buffer.len() < needed {
             return Err(ProtectError::NoRoom(NoRoom { needed }));
         }
-        if self.context.rtp_packets >= self.context.keying.lifetime.get() {
+        if self.context.rtp_packets >= self.context.lifetime {
             return Err(ProtectError::Expired);
         }
         let slot = self.slot(ssrc)?;
@@ -136,7 +136,7 @@ impl Sender {
         if buffer.len() < needed {
             return Err(ProtectError::NoRoom(NoRoom { needed }));
         }
-        let lifetime = self.context.keying.lifetime.get().min(RTCP_INDICES);
+        let lifetime = self.context.lifetime.min(RTCP_INDICES);
         let slot = self.slot(ssrc)?;
         // RFC 3711 §3.4: zero before the first packet, one more with each.
         let index = slot
@@ -196,10 +196,22 @@ impl Sender {
     }
 
     fn suite(&self) -> Suite {
-        self.context.keying.master.suite()
+        self.context.suite
     }
 
+    #[inline]
     fn mki(&self) -> &[u8] {
+        if self.context.has_mki {
+            self.mki_of_rule()
+        } else {
+            &[]
+        }
+    }
+
+    // Apart, lest the rule be loaded before it is known to be needed.
+    #[cold]
+    #[inline(never)]
+    fn mki_of_rule(&self) -> &[u8] {
         match &self.context.keying.mki {
             MkiRule::Exact(mki) => mki.as_bytes(),
             MkiRule::Absent | MkiRule::AnyValue(_) | MkiRule::Optional(_) => &[],

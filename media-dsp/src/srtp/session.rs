@@ -16,7 +16,8 @@ use crate::simd::prefetch;
 /// What a burst needs of a context.
 ///
 /// A few lines of memory: four of a counter mode's with 128 bits, six of GCM's for a packet of a telephone. So everything lies in
-/// place, and the small things beside the discriminant.
+/// place, and begins with a line.
+#[repr(align(64))]
 pub(super) enum Session {
     /// This processor has no instructions for it.
     OneByOne,

@@ -66,31 +66,31 @@ pub fn guess_index(highest: u64, sequence: u16) -> u64 {
 pub struct ReplayWindow {
     /// One more than the highest index: eight octets with the none before the first packet.
     next: Option<NonZero<u64>>,
-    width: u32,
     words: Words,
 }
 
-/// The ring of seen bits, of a power of two so that a place in it is a mask away; a narrow one lies in place.
+/// The ring of seen bits, of a power of two so that a place in it is a mask away; a narrow one lies in place. The width is that
+/// of the window, and stands here because there is room.
 #[derive(Debug, Clone)]
 enum Words {
-    Few([u64; 2]),
-    Many(Box<[u64]>),
+    Few { width: u32, words: [u64; 2] },
+    Many { width: u32, words: Box<[u64]> },
 }
 
 impl Words {
     #[inline]
     fn as_slice(&self) -> &[u64] {
         match self {
-            Self::Few(words) => words,
-            Self::Many(words) => words,
+            Self::Few { words, .. } => words,
+            Self::Many { words, .. } => words,
         }
     }
 
     #[inline]
     fn as_mut_slice(&mut self) -> &mut [u64] {
         match self {
-            Self::Few(words) => words,
-            Self::Many(words) => words,
+            Self::Few { words, .. } => words,
+            Self::Many { words, .. } => words,
         }
     }
 }
@@ -99,13 +99,19 @@ impl ReplayWindow {
     /// An empty window of `width` packets, rounded up to a multiple of 64 and at most 32,768.
     pub fn new(width: u16) -> Self {
         let words = usize::from(width.clamp(1, 32_768)).div_ceil(64);
+        let width = 64 * words as u32;
         Self {
             next: None,
-            width: 64 * words as u32,
             words: if words <= 2 {
-                Words::Few([0; 2])
+                Words::Few {
+                    width,
+                    words: [0; 2],
+                }
             } else {
-                Words::Many(alloc::vec![0; words.next_power_of_two()].into())
+                Words::Many {
+                    width,
+                    words: alloc::vec![0; words.next_power_of_two()].into(),
+                }
             },
         }
     }
@@ -113,7 +119,9 @@ impl ReplayWindow {
     /// How many packets the window spans.
     #[inline]
     pub fn width(&self) -> u64 {
-        u64::from(self.width)
+        match &self.words {
+            Words::Few { width, .. } | Words::Many { width, .. } => u64::from(*width),
+        }
     }
 
     /// The highest index committed.
@@ -197,7 +205,7 @@ impl ReplayWindow {
         let Some(highest) = self.highest() else {
             return WindowState::default();
         };
-        let mut seen = alloc::vec![0; self.width as usize / 64];
+        let mut seen = alloc::vec![0; (self.width() / 64) as usize];
         for back in (0..self.width()).take_while(|back| *back <= highest) {
             if self.is_set(highest - back) {
                 seen[(back / 64) as usize] |= 1 << (back % 64);

@@ -3,16 +3,18 @@
 //! Not here: how a spec becomes one (`install.rs`).
 
 use alloc::boxed::Box;
+use core::mem::offset_of;
+use core::net::SocketAddr;
 
 use embassy_time::Instant;
 use hal::{Packet, PortId};
 use measure::DropReason;
 use media_api::{Direction, PeerReport, Received, Sent, Statistics, StreamId, StreamSpec};
 use media_dsp::quality::{Reception, Transmission};
-use media_dsp::simd::prefetch;
+use media_dsp::simd::prefetch_front;
 use media_dsp::srtp::{Receiver, Sender, UnprotectError};
 
-use crate::counters::Counts;
+use crate::counters::{Counts, Tally};
 use crate::flow::Slot;
 use crate::gate::Gate;
 use crate::report::Reports;
@@ -24,52 +26,90 @@ use crate::vigil::Vigil;
 /// In a payload map: nothing of this type passes.
 pub(crate) const UNMAPPED: u8 = 0xff;
 
-/// One stream. What a packet touches lies together and in front, what it does not is elsewhere: with thousands of streams, memory
-/// is what a packet waits for.
+/// What a payload map says of one type. Nearly all packets of a stream are of one.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Mapping {
+    from: u8,
+    to: u8,
+}
+
+impl Mapping {
+    /// Of no type.
+    pub(crate) const NONE: Self = Self {
+        from: UNMAPPED,
+        to: UNMAPPED,
+    };
+}
+
+/// One stream. With thousands of streams memory is what a packet waits for, so what a packet touches lies together: the first
+/// line of memory is everybody's, the next two are an arriving packet's, and of the last two each has one part of what a leaving
+/// packet touches. What no packet touches is elsewhere, or between.
 #[repr(C, align(64))]
 pub(crate) struct Stream {
-    pub(crate) id: StreamId,
     pub(crate) peer: Option<Slot>,
     pub(crate) rtp_port: PortId,
-    pub(crate) rtcp_port: Option<PortId>,
-    pub(crate) direction: Direction,
     pub(crate) receiver: Option<Box<Incoming>>,
     pub(crate) sender: Option<Box<Sender>>,
-    pub(crate) tone: Option<Box<Playing>>,
+    pub(crate) usual: Mapping,
+    pub(crate) direction: Direction,
     pub(crate) gate: Gate,
-    pub(crate) counts: Counts,
+    pub(crate) received: Tally,
     pub(crate) vigil: Vigil,
     pub(crate) reception: Reception,
+    pub(crate) reports: Box<Reports>,
+    pub(crate) id: StreamId,
+    pub(crate) rtcp_port: Option<PortId>,
+    pub(crate) counts: Counts,
     pub(crate) outgoing: Outgoing,
     pub(crate) transmission: Transmission,
+    pub(crate) sent: Tally,
+    pub(crate) tone: Option<Box<Playing>>,
     /// The party's payload type for each of the peer's.
     pub(crate) payloads: [u8; 128],
-    pub(crate) reports: Box<Reports>,
     pub(crate) spec: Box<StreamSpec>,
 }
+
+/// Octets of a line of memory.
+const LINE: usize = 64;
+
+const _: () = {
+    assert!(offset_of!(Stream, gate) + size_of::<Option<SocketAddr>>() == LINE);
+    assert!(offset_of!(Stream, received) < 2 * LINE);
+    assert!(offset_of!(Stream, reception) + 40 == 3 * LINE);
+    assert!(offset_of!(Stream, transmission) == offset_of!(Stream, outgoing) + LINE);
+    assert!(offset_of!(Stream, payloads) <= offset_of!(Stream, outgoing) + 2 * LINE);
+};
 
 impl Stream {
     pub(crate) fn id(&self) -> StreamId {
         self.id
     }
 
-    /// Asks for what an arriving packet touches to be brought near.
+    /// Asks for what an arriving packet touches to be brought near, the first line apart.
     #[inline]
     pub(crate) fn prefetch_arrival(&self) {
-        prefetch(&self.gate);
-        prefetch(&self.counts);
-        prefetch(&self.vigil);
-        prefetch(&self.reception);
+        prefetch_front(&self.received, 1);
+        prefetch_front(&self.reception, 1);
     }
 
     /// Asks for what a leaving packet touches to be brought near.
     #[inline]
     pub(crate) fn prefetch_departure(&self) {
-        prefetch(&self.id);
-        prefetch(&self.gate);
-        prefetch(&self.counts);
-        prefetch(&self.outgoing);
-        prefetch(&self.transmission);
+        prefetch_front(self, 1);
+        prefetch_front(&self.outgoing, 1);
+        prefetch_front(&self.transmission, 1);
+    }
+
+    /// The party's payload type for one of the peer's, if it passes.
+    #[inline]
+    pub(crate) fn payload_type(&mut self, theirs: u8) -> Option<u8> {
+        let from = theirs & 0x7f;
+        if self.usual.from != from {
+            let to = self.payloads[usize::from(from)];
+            self.usual = Mapping { from, to };
+        }
+        (self.usual.to != UNMAPPED).then_some(self.usual.to)
     }
 
     /// The port by which RTCP leaves.
@@ -169,8 +209,8 @@ impl Stream {
             .filter(|(_, count)| *count > 0);
         Statistics {
             received: Received {
-                packets: self.counts.received_packets,
-                octets: self.counts.received_octets,
+                packets: self.received.packets,
+                octets: self.received.octets,
                 lost: summary.lost(),
                 disordered: summary.disordered,
                 jitter: micros(self.reception.jitter()),
@@ -179,8 +219,8 @@ impl Stream {
                 rtcp: self.counts.received_rtcp,
             },
             sent: Sent {
-                packets: self.counts.sent_packets,
-                octets: self.counts.sent_octets,
+                packets: self.sent.packets,
+                octets: self.sent.octets,
                 rtcp: self.counts.sent_rtcp,
             },
             peer_report: self.reports.heard.map(|heard| PeerReport {

@@ -14,8 +14,8 @@ use media_dsp::quality::{Reception, Transmission};
 use media_dsp::srtp::{Keying, Lifetime, Limits, MasterKey, Mki, MkiRule, Receiver, Sender, Suite};
 use rand_chacha::rand_core::RngCore;
 
-use crate::counters::Counts;
-use crate::flow::{Incoming, Stream, UNMAPPED};
+use crate::counters::{Counts, Tally};
+use crate::flow::{Incoming, Mapping, Stream, UNMAPPED};
 use crate::gate::Gate;
 use crate::report::Reports;
 use crate::rewrite::Outgoing;
@@ -127,13 +127,8 @@ pub(crate) fn create(
     let (ssrc, timestamp) = (chance.next_u32(), chance.next_u32());
     let outgoing = Outgoing::new(ssrc, chance.next_u32() as u16, timestamp, spec.clock_rate);
     Stream {
-        id: spec.id,
-        rtp_port,
-        rtcp_port,
         peer: None,
-        direction: spec.direction,
-        gate: Gate::new(&spec),
-        outgoing,
+        rtp_port,
         receiver: checked.receive.map(|keying| {
             Box::new(Incoming {
                 current: Receiver::new(keying, HEARD),
@@ -143,13 +138,21 @@ pub(crate) fn create(
         sender: checked
             .transmit
             .map(|keying| Box::new(Sender::new(keying, SENT))),
-        payloads: checked.payloads,
-        reception: Reception::new(spec.clock_rate),
-        transmission: Transmission::new(spec.clock_rate),
+        usual: Mapping::NONE,
+        direction: spec.direction,
+        gate: Gate::new(&spec),
+        received: Tally::default(),
         vigil: Vigil::new(&spec, now),
-        tone: None,
+        reception: Reception::new(spec.clock_rate),
         reports: Box::new(Reports::new(chance, now)),
+        id: spec.id,
+        rtcp_port,
         counts: Counts::default(),
+        outgoing,
+        tone: None,
+        transmission: Transmission::new(spec.clock_rate),
+        sent: Tally::default(),
+        payloads: checked.payloads,
         spec: Box::new(spec),
     }
 }
@@ -161,7 +164,7 @@ pub(crate) fn replace(stream: &mut Stream, spec: StreamSpec, checked: Checked, n
     stream.vigil.replaced(&spec, party, now);
     stream.gate = stream.gate.replaced(&spec);
     stream.direction = spec.direction;
-    stream.payloads = checked.payloads;
+    (stream.payloads, stream.usual) = (checked.payloads, Mapping::NONE);
     rekey_receiver(&mut stream.receiver, checked.receive, now);
     rekey_sender(&mut stream.sender, checked.transmit);
     if spec.clock_rate != stream.spec.clock_rate {

@@ -6,5 +6,5 @@ pub(crate) mod entry;
 pub(crate) mod install;
 pub(crate) mod table;
 
-pub(crate) use entry::{Incoming, Stream, UNMAPPED};
+pub(crate) use entry::{Incoming, Mapping, Stream, UNMAPPED};
 pub(crate) use table::{Purpose, Slot, Table};

@@ -8,6 +8,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::num::NonZero;
 
 use embassy_time::Instant;
 use hal::PortId;
@@ -17,7 +18,20 @@ use crate::flow::Stream;
 
 /// The place of a stream in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slot(u32);
+pub(crate) struct Slot(NonZero<u32>);
+
+impl Slot {
+    fn of(place: usize) -> Self {
+        // One more than the place, so that none is no longer than one.
+        let number = u32::try_from(place + 1).ok().and_then(NonZero::new);
+        Self(number.expect("a stream has ports, of which there are fewer"))
+    }
+
+    #[inline]
+    fn place(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// What a stream uses a port for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +103,11 @@ impl Table {
 
     #[inline]
     pub(crate) fn stream_mut(&mut self, slot: Slot) -> Option<&mut Stream> {
-        self.streams.get_mut(slot.0 as usize)?.as_deref_mut()
+        self.streams.get_mut(slot.place())?.as_deref_mut()
     }
 
     pub(crate) fn stream(&self, slot: Slot) -> Option<&Stream> {
-        self.streams.get(slot.0 as usize)?.as_deref()
+        self.streams.get(slot.place())?.as_deref()
     }
 
     /// The peer of a stream.
@@ -109,9 +123,7 @@ impl Table {
         let Some(peer) = peer.filter(|peer| *peer != slot) else {
             return self.stream_mut(slot).map(|stream| (stream, None));
         };
-        let places = self
-            .streams
-            .get_disjoint_mut([slot.0 as usize, peer.0 as usize]);
+        let places = self.streams.get_disjoint_mut([slot.place(), peer.place()]);
         match places {
             Ok([Some(stream), Some(peer)]) => Some((stream, Some(peer))),
             _ => None,
@@ -126,12 +138,12 @@ impl Table {
         let slot = match self.vacant.pop() {
             Some(place) => {
                 self.streams[place as usize] = stream;
-                Slot(place)
+                Slot::of(place as usize)
             }
             None => {
                 self.streams.push(stream);
                 self.due.push(Instant::MAX);
-                Slot((self.streams.len() - 1) as u32)
+                Slot::of(self.streams.len() - 1)
             }
         };
         self.by_id.insert(id, slot);
@@ -147,9 +159,9 @@ impl Table {
     pub(crate) fn remove(&mut self, id: StreamId) -> Option<Box<Stream>> {
         self.part(id);
         let slot = self.by_id.remove(&id)?;
-        let stream = self.streams[slot.0 as usize].take()?;
-        self.due[slot.0 as usize] = Instant::MAX;
-        self.vacant.push(slot.0);
+        let stream = self.streams[slot.place()].take()?;
+        self.due[slot.place()] = Instant::MAX;
+        self.vacant.push(slot.place() as u32);
         self.own(stream.rtp_port, None);
         if let Some(rtcp) = stream.rtcp_port {
             self.own(rtcp, None);
@@ -223,13 +235,13 @@ impl Table {
 
     /// Says when a stream wants to be looked after.
     pub(crate) fn set_due(&mut self, slot: Slot, due: Instant) {
-        self.due[slot.0 as usize] = due;
+        self.due[slot.place()] = due;
     }
 
     /// The next stream at or behind a place that is due, and the place behind it.
     pub(crate) fn next_due(&self, from: usize, now: Instant) -> Option<(Slot, usize)> {
         let place = from + self.due.get(from..)?.iter().position(|due| *due <= now)?;
-        Some((Slot(place as u32), place + 1))
+        Some((Slot::of(place), place + 1))
     }
 
     /// The earliest time at which any stream is due.

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use embassy_time::{Duration, Instant};
-use hal::{Burst, Clock, Dscp, Marks, OpenError, PortId, Ports, UnixTime};
+use hal::{Burst, Clock, Dscp, Marks, OpenError, PortId, Ports, Receiving, UnixTime};
 use measure::MediaCounter;
 use media_api::{Command, StreamId};
 use media_dsp::srtp::{Limits, Sender};
@@ -46,6 +46,8 @@ struct Inner {
 }
 
 impl Ports for Memory {
+    const RECEIVING: Receiving = Receiving::Looks;
+
     fn open(&mut self, _: SocketAddr, _: Dscp) -> Result<PortId, OpenError> {
         let mut inner = self.0.borrow_mut();
         inner.open += 1;
