@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use embassy_time::Duration;
+use embassy_time::{Duration, Instant};
 use media_api::StreamId;
 use sip::dialog::{Dialog, SessionTimer};
 
@@ -40,6 +40,8 @@ impl Call {
             caller: self.record.caller.clone(),
             called: self.record.called.clone(),
             correlation: self.record.correlation.clone(),
+            answered: self.record.answered?.wall,
+            ticket: self.ticket.clone(),
             legs: [a?.image()?, b?.image()?],
         })
     }
@@ -67,16 +69,28 @@ impl Call {
                 called: image.called,
                 from_trunk,
                 to_trunk: Some(to_trunk),
-                answered: Some(now.instant),
+                answered: Some(Now {
+                    instant: before(now, image.answered),
+                    wall: image.answered,
+                }),
                 correlation: image.correlation,
                 ending: None,
             },
-            ticket: None,
+            ticket: image.ticket,
         };
+        if let Some(ticket) = &call.ticket {
+            desk.limits.resume(ticket);
+        }
         // The pipeline has both streams already; putting them again changes nothing there.
         call.join(desk, LegNo(0), LegNo(1));
         Some(call)
     }
+}
+
+/// A moment of the wall clock on the one that timers go by.
+fn before(now: Now, wall: u64) -> Instant {
+    let ago = Duration::from_secs(now.wall.saturating_sub(wall));
+    now.instant.checked_sub(ago).unwrap_or(Instant::MIN)
 }
 
 impl Leg {

@@ -87,7 +87,7 @@ pub(crate) struct Record {
     pub(crate) called: String,
     pub(crate) from_trunk: String,
     pub(crate) to_trunk: Option<String>,
-    pub(crate) answered: Option<Instant>,
+    pub(crate) answered: Option<Now>,
     /// INV-23: Microsoft's correlation id.
     pub(crate) correlation: Option<String>,
     pub(crate) ending: Option<(Ending, Option<u16>)>,
@@ -226,7 +226,8 @@ impl Call {
         self.give_back_ticket(desk);
         let (ending, status) = self.record.ending.unwrap_or((Ending::Internal, None));
         let duration = self.record.answered.map_or(0, |at| {
-            u32::try_from(now.instant.saturating_duration_since(at).as_secs()).unwrap_or(u32::MAX)
+            u32::try_from(now.instant.saturating_duration_since(at.instant).as_secs())
+                .unwrap_or(u32::MAX)
         });
         desk.tell(Event::Ended {
             call: self.id,

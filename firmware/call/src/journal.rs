@@ -9,6 +9,7 @@ use sip::dialog::{DialogImage, SessionTimerImage};
 
 use crate::api::CallId;
 use crate::media::negotiate::NegotiationImage;
+use crate::route::limit::Ticket;
 
 /// One entry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub struct CallImage {
     pub(crate) caller: String,
     pub(crate) called: String,
     pub(crate) correlation: Option<String>,
+    /// Seconds since 1970-01-01 UTC: the other clock starts anew with the process.
+    pub(crate) answered: u64,
+    /// What it counts as against the limits.
+    pub(crate) ticket: Option<Ticket>,
     pub(crate) legs: [LegImage; 2],
 }
 

@@ -299,6 +299,47 @@ fn a_restarted_control_goes_on_with_the_call() {
 }
 
 #[test]
+fn a_call_counts_and_lasts_over_a_restart() {
+    let name = "name = \"contoso\"\nfqdn";
+    let limited = kit::CONFIG.replace(
+        name,
+        &format!("limits = {{ concurrent_calls = 1 }}\n{name}"),
+    );
+    let mut lab = Lab::with(&limited);
+    let (mut teams, _) = talking(&mut lab);
+    lab.pass(Duration::from_secs(60));
+    let images = call::journal::standing(std::mem::take(&mut lab.journal));
+    lab.core = Core::new(kit::snapshot(&limited), [9; 32], lab.now);
+    lab.sent.clear();
+    lab.input(Input::Restore(images));
+    lab.input(Input::MediaUp);
+    lab.answer_probes();
+    lab.pass(Duration::from_secs(30));
+    let another = kit::teams_invite("", &teams_sdp(50_100, 'T', ""))
+        .replace("5b1e7f0a2d", "another")
+        .replace("z9hG4bKaa01", "z9hG4bKanother");
+    lab.from(Side::Teams, &another);
+    lab.expect(Side::Teams, "100");
+    lab.expect(Side::Teams, "503");
+    lab.events.clear();
+    let bye = teams.request("BYE", "", "");
+    lab.from(Side::Teams, &bye);
+    lab.expect(Side::Teams, "200");
+    let bye = lab.expect(Side::Carrier, "BYE");
+    lab.from(Side::Carrier, &bye.response("200 OK", "", "", ""));
+    let ended = lab.events.iter().find_map(|event| match event {
+        Event::Ended { duration, .. } => Some(*duration),
+        _ => None,
+    });
+    assert_eq!(ended, Some(90));
+    // The next finds room.
+    let next = another.replace("another", "next");
+    lab.from(Side::Teams, &next);
+    lab.expect(Side::Teams, "100");
+    lab.expect(Side::Carrier, "INVITE");
+}
+
+#[test]
 fn an_attended_transfer_joins_the_two_calls_of_the_box() {
     let mut lab = Lab::new();
     let (mut first, mut kept) = talking(&mut lab);

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 const MAGIC: &[u8; 8] = b"PSTNJRNL";
 /// Changes when `call::journal::Record` does.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const START: usize = MAGIC.len() + 4;
 /// No record is longer; a length beyond it is no length.
 const LONGEST: usize = 4 * 1024 * 1024;

@@ -334,7 +334,7 @@ impl Call {
             let parting = Parting::because(&cause);
             return self.finish(desk, now, &parting, cause.ending());
         }
-        self.record.answered = Some(now.instant);
+        self.record.answered = Some(now);
         self.stage = Stage::Talking(Talking::boxed([caller, from]));
         self.join(desk, caller, from);
         desk.tell(Event::Answered { call: id });

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use config::document::tenant::Limits as Ceiling;
 use config::{Snapshot, TrunkId};
 use embassy_time::{Duration, Instant};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::choose::Decision;
 
@@ -28,7 +28,7 @@ pub struct Limits {
 }
 
 /// What a call has taken: to be given back by [`Limits::release`].
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[must_use = "a ticket that is not released is counted for ever"]
 pub struct Ticket {
     tenant: Option<String>,
@@ -37,7 +37,7 @@ pub struct Ticket {
     urgency: Urgency,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Urgency {
     Ordinary,
     Emergency,
@@ -119,6 +119,11 @@ impl Gauge {
         if let Some(interval) = ceiling.calls_per_second.and_then(interval) {
             self.drained = self.drained.max(now) + interval;
         }
+    }
+
+    /// A call that has begun before: it is there, but nothing begins.
+    const fn resume(&mut self) {
+        self.active = self.active.saturating_add(1);
     }
 
     const fn give_back(&mut self) {
@@ -203,6 +208,20 @@ impl Limits {
             .take(to.limits, now);
         ticket.to = Some(to.name.clone());
         Ok(())
+    }
+
+    /// A call goes on over a restart: what it had taken is taken again, whatever the limits say by now.
+    pub fn resume(&mut self, ticket: &Ticket) {
+        self.whole.resume();
+        if let Some(tenant) = &ticket.tenant {
+            self.tenants.entry(tenant.clone()).or_default().resume();
+        }
+        for trunk in [Some(&ticket.from), ticket.to.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            self.trunks.entry(trunk.clone()).or_default().resume();
+        }
     }
 
     /// The call is over.

@@ -347,6 +347,7 @@ impl Lab {
             self.answer_probes();
         }
         self.now.instant = until;
+        self.now.wall += time.as_secs();
         self.transcript
             .push(format!("--- {} ms pass", time.as_millis()));
     }
