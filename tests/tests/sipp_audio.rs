@@ -243,6 +243,16 @@ fn audio_comes_back(transport: &str, media: &str, load: &Load, must_hear: u16) {
         );
     }
     running.await_nothing_left(Duration::from_secs(20));
+    let sounds = running
+        .ask(r#"{"query":"sounds"}"#)
+        .expect("control answers");
+    let legs = sounds.as_array().expect("a list");
+    assert_eq!(legs.len(), (2 * load.calls).min(200), "both legs of each");
+    for leg in legs {
+        let from = &leg["from_party"];
+        let is_rated = from["mos"].as_f64().is_some_and(|mos| mos > 1.0);
+        assert!(from["packets"] != 0 && is_rated, "{leg}");
+    }
 }
 
 /// Few calls that speak as calls do: all but a packet or so comes back.

@@ -114,6 +114,15 @@ pub enum Event {
         /// Microsoft's correlation id of the Teams side, if it gave one (INV-23).
         correlation: Option<String>,
     },
+    /// The stream of a leg has ended, and this is how it was: about the time of [`Event::Ended`], often a little earlier.
+    Sounded {
+        /// The call.
+        call: CallId,
+        /// Trunk of the leg.
+        trunk: String,
+        /// How it was.
+        sound: Sound,
+    },
     /// A request was turned away before it became a call.
     TurnedAway {
         /// The word of the reason.
@@ -137,6 +146,56 @@ pub enum Event {
         /// Its state.
         state: RegistrationState,
     },
+}
+
+/// How the audio of one leg was, both ways. Times are in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sound {
+    /// What its party said, as it came to the box.
+    pub from_party: Way,
+    /// What the box sent to it, as the party has reported.
+    pub to_party: Way,
+    /// To the party and back, where its reports tell.
+    pub round_trip_us: Option<u32>,
+    /// Packets that came for this stream and went no further, whatever the reason.
+    pub dropped: u64,
+}
+
+/// One direction of a leg's audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Way {
+    /// RTP packets.
+    pub packets: u64,
+    /// Packets lost on the way, where somebody has counted.
+    pub lost: Option<u64>,
+    /// Jitter at the end of it, where somebody has measured.
+    pub jitter_us: Option<u32>,
+    /// The mean opinion by the E-model (ITU-T G.107), where the rest is known.
+    pub mos: Option<Opinion>,
+}
+
+/// A mean opinion score, kept in hundredths and written as 4.41.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "f64", into = "f64")]
+pub struct Opinion(pub u16);
+
+impl From<Opinion> for f64 {
+    fn from(Opinion(hundredths): Opinion) -> Self {
+        Self::from(hundredths) / 100.0
+    }
+}
+
+impl From<f64> for Opinion {
+    fn from(score: f64) -> Self {
+        // A cast of what is out of range, or no number, stays in range.
+        Self((score * 100.0).round() as u16)
+    }
+}
+
+impl core::fmt::Display for Opinion {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+    }
 }
 
 /// Why a request did not become a call.

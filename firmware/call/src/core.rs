@@ -367,6 +367,7 @@ impl Core {
                 }
             }
             E::Streams(streams) => self.desk.adopt(&streams),
+            E::Removed { id, statistics } => self.desk.parted(id, &statistics),
             _ => {}
         }
     }

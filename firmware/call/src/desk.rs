@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use config::document::trunk::{EarlyMedia, TrunkKind};
 use embassy_time::{Duration, Instant};
-use media_api::StreamId;
+use media_api::{Statistics, StreamId};
 use sip::auth::{self, Exchange};
 use sip::dialog::refer::Replaces;
 use sip::message::{Request, Response};
@@ -27,6 +27,7 @@ use crate::leg::wire::Wire;
 use crate::leg::{Leg, LegInput, LegNo};
 use crate::media::negotiate::{LegPolicy, LocalMedia, Negotiation};
 use crate::media::ports::{Port, Ports};
+use crate::media::sound;
 use crate::route::limit::Limits;
 use crate::trunk::Duty;
 
@@ -81,6 +82,8 @@ pub(crate) struct Desk {
     invites: HashMap<ServerId, LegRef>,
     dialogs: HashMap<String, LegRef>,
     streams: HashMap<StreamId, LegRef>,
+    /// Streams that the pipeline was told to remove: whose they were, for their last figures.
+    parting: HashMap<StreamId, (CallId, String)>,
     notices: VecDeque<(Owner, LegInput)>,
     /// By name of the trunk: nonces that were taken once go on being used.
     credentials: HashMap<String, auth::Client>,
@@ -108,6 +111,7 @@ impl Desk {
             invites: HashMap::new(),
             dialogs: HashMap::new(),
             streams: HashMap::new(),
+            parting: HashMap::new(),
             notices: VecDeque::new(),
             credentials: HashMap::new(),
             errands: VecDeque::new(),
@@ -359,8 +363,29 @@ impl Desk {
         self.media_plane = MediaPlane::Up;
     }
 
-    pub(crate) const fn media_down(&mut self) {
+    pub(crate) fn media_down(&mut self) {
         self.media_plane = MediaPlane::Down;
+        // Nobody is left who would tell.
+        self.parting.clear();
+    }
+
+    /// The pipeline is told to remove a stream of this call, which went by this trunk.
+    pub(crate) fn part_with(&mut self, stream: StreamId, call: CallId, trunk: &str) {
+        if self.media_is_up() {
+            self.parting.insert(stream, (call, trunk.to_owned()));
+        }
+        self.media(media_api::Command::Remove(stream));
+    }
+
+    /// The pipeline has removed a stream: its figures are told if there were any packets.
+    pub(crate) fn parted(&mut self, stream: StreamId, statistics: &Statistics) {
+        let Some((call, trunk)) = self.parting.remove(&stream) else {
+            return;
+        };
+        if statistics.received.packets > 0 || statistics.sent.packets > 0 {
+            let sound = sound::of(statistics);
+            self.tell(Event::Sounded { call, trunk, sound });
+        }
     }
 
     pub(crate) fn media_is_up(&self) -> bool {

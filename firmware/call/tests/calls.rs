@@ -90,6 +90,73 @@ fn teams_calls_the_carrier_and_hangs_up() {
 }
 
 #[test]
+fn how_each_leg_sounded_is_told_when_its_stream_has_ended() {
+    let mut lab = Lab::new();
+    let (mut teams, _) = talking_from_teams(&mut lab);
+    let bye = teams.request("BYE", "", "");
+    lab.from(Side::Teams, &bye);
+    let removed: Vec<_> = lab
+        .media
+        .iter()
+        .filter_map(|command| match command {
+            media_api::Command::Remove(id) => Some(*id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(removed.len(), 2);
+    let statistics = media_api::Statistics {
+        received: media_api::Received {
+            packets: 500,
+            lost: 5,
+            jitter: 1_250,
+            ..media_api::Received::default()
+        },
+        peer_report: Some(media_api::PeerReport {
+            lost: -3,
+            round_trip: Some(40_000),
+            ..media_api::PeerReport::default()
+        }),
+        incoming: Some(media_api::Quality {
+            opinion: 425,
+            ..media_api::Quality::default()
+        }),
+        ..media_api::Statistics::default()
+    };
+    for id in removed {
+        let statistics = statistics.clone();
+        // Told twice it counts once.
+        for _ in 0..2 {
+            let statistics = statistics.clone();
+            lab.input(call::Input::Media(media_api::Event::Removed {
+                id,
+                statistics,
+            }));
+        }
+    }
+    let sounds: Vec<_> = lab
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Sounded { trunk, sound, .. } => Some((trunk.as_str(), *sound)),
+            _ => None,
+        })
+        .collect();
+    let trunks: std::collections::BTreeSet<_> = sounds.iter().map(|(trunk, _)| *trunk).collect();
+    assert_eq!((sounds.len(), trunks.len()), (2, 2), "{sounds:?}");
+    let sound = sounds[0].1;
+    assert_eq!(
+        (sound.from_party.packets, sound.from_party.lost),
+        (500, Some(5))
+    );
+    assert_eq!(
+        sound.from_party.mos.map(|mos| mos.to_string()),
+        Some("4.25".into())
+    );
+    assert_eq!((sound.to_party.lost, sound.to_party.mos), (Some(0), None));
+    assert_eq!(sound.round_trip_us, Some(40_000));
+}
+
+#[test]
 fn carrier_calls_teams_and_teams_hangs_up() {
     let mut lab = Lab::new();
     let (mut teams, _) = talking_from_carrier(&mut lab);

@@ -34,9 +34,9 @@ pub use command::{Command, Tone};
 pub use event::Event;
 pub use frame::{Decoder, Frame, FrameError, encode};
 pub use key::{KeyMaterial, MkiRule, Sdes, Suite};
-pub use statistics::{PeerReport, Received, Sent, Statistics};
+pub use statistics::{Metrics, PeerReport, Quality, Received, Sent, Statistics};
 pub use stream::{
-    Direction, Law, Millis, PayloadMap, Region, Remote, Rtcp, SourceGate, StreamId, StreamSpec,
-    ToneFormat,
+    Codec, Direction, Law, Millis, PayloadMap, Region, Remote, Rtcp, SourceGate, StreamId,
+    StreamSpec, ToneFormat,
 };
 pub use version::{ORPHAN_AFTER, VERSION, Version};

@@ -109,6 +109,18 @@ impl FromIterator<(u8, u8)> for PayloadMap {
     }
 }
 
+/// What carries the voice, as far as its rating asks: how it sounds without loss, and how it bears loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Codec {
+    /// Either law.
+    #[default]
+    G711,
+    /// Wideband; the scale of telephony has no better than G.711.
+    G722,
+    /// With or without annexes.
+    G729,
+}
+
 /// The companding law of G.711.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Law {
@@ -168,6 +180,8 @@ pub struct StreamSpec {
     pub transmit: Option<Sdes>,
     /// What of the peer stream passes to this party, and under which payload type.
     pub payloads: PayloadMap,
+    /// What the voice is in, as agreed; for ratings only.
+    pub codec: Codec,
     /// Ticks of the RTP timestamp a second; the same on both streams of a link.
     pub clock_rate: u32,
     /// How tones can be played here, if they can.

@@ -11,9 +11,9 @@ use std::path::PathBuf;
 
 use measure::{DropReason, MediaCounter, Refusal};
 use media_api::{
-    Command, Direction, Event, Frame, KeyMaterial, Law, Millis, MkiRule, PayloadMap, PeerReport,
-    Received, Region, Remote, Rtcp, Sdes, Sent, SourceGate, Statistics, StreamId, StreamSpec,
-    Suite, Tone, ToneFormat, VERSION, Version, encode,
+    Codec, Command, Direction, Event, Frame, KeyMaterial, Law, Metrics, Millis, MkiRule,
+    PayloadMap, PeerReport, Quality, Received, Region, Remote, Rtcp, Sdes, Sent, SourceGate,
+    Statistics, StreamId, StreamSpec, Suite, Tone, ToneFormat, VERSION, Version, encode,
 };
 
 fn spec() -> StreamSpec {
@@ -40,6 +40,7 @@ fn spec() -> StreamSpec {
             lifetime: None,
         }),
         payloads: [(0, 0), (8, 8), (101, 96), (13, 13)].into_iter().collect(),
+        codec: Codec::G711,
         clock_rate: 8_000,
         tones: Some(ToneFormat {
             payload_type: 8,
@@ -130,6 +131,9 @@ fn commands() -> Vec<Command> {
             ..spec()
         }));
     }
+    for codec in [Codec::G722, Codec::G729] {
+        commands.push(Command::Put(StreamSpec { codec, ..spec() }));
+    }
     for (suite, mki) in [
         (Suite::AesCm128HmacSha1_32, MkiRule::Absent),
         (Suite::AesCm256HmacSha1_80, MkiRule::AnyValue(2)),
@@ -155,6 +159,7 @@ fn events() -> Vec<Event> {
             octets: 2,
             lost: 3,
             disordered: 4,
+            holes: 2,
             jitter: 5,
             max_jitter: 6,
             sources: 7,
@@ -171,6 +176,27 @@ fn events() -> Vec<Event> {
             jitter: 14,
             round_trip: Some(15),
         }),
+        metrics: Some(Metrics {
+            loss_rate: 1,
+            discard_rate: 2,
+            burst_density: 3,
+            gap_density: 4,
+            burst_duration: 500,
+            gap_duration: 600,
+            round_trip: Some(700),
+            end_system_delay: Some(80),
+            buffer: 60,
+            rating: Some(93),
+            listening_opinion: Some(44),
+            conversing_opinion: None,
+        }),
+        incoming: Some(Quality {
+            rating: 932,
+            opinion: 441,
+            burst_ratio: 100,
+            delay: 60_000,
+        }),
+        outgoing: None,
         latched: Some("198.51.100.7:4000".parse().expect("an address")),
         drops: DropReason::ALL
             .into_iter()

@@ -49,7 +49,7 @@ impl Pipeline {
             }
             self.expect_arrivals(next.packets().get(place..=place).unwrap_or_default());
         }
-        self.close(moment, burst, &departures, next);
+        self.close(burst, &departures, next);
         self.expected = if next.is_empty() {
             Expected::Nothing
         } else {
@@ -131,13 +131,7 @@ impl Pipeline {
     }
 
     /// Passes 4 and 5.
-    fn close(
-        &mut self,
-        moment: Moment,
-        burst: &mut Burst,
-        departures: &[Option<Departure>; BURST],
-        next: &Burst,
-    ) {
+    fn close(&mut self, burst: &mut Burst, departures: &[Option<Departure>; BURST], next: &Burst) {
         let mut jobs = heapless::Vec::<_, BURST>::new();
         for (packet, departure) in burst.packets_mut().iter_mut().zip(departures) {
             if let Some(departure) = departure {
@@ -157,7 +151,7 @@ impl Pipeline {
         for ((place, departure), outcome) in leaving.zip(outcomes) {
             self.expect_departures(next.packets().get(place..=place).unwrap_or_default());
             let packet = &mut burst.packets_mut()[place];
-            if self.depart(moment.now, packet, departure, outcome) == Verdict::Leaves {
+            if self.depart(packet, departure, outcome) == Verdict::Leaves {
                 burst.leave(place);
             }
         }

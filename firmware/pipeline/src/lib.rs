@@ -29,6 +29,7 @@ mod counters;
 mod flow;
 mod gate;
 mod news;
+mod quality;
 mod relay;
 mod report;
 mod rewrite;

@@ -88,7 +88,7 @@ impl Pipeline {
                     Some(sender) => sender.protect_rtp(packet.buffer_mut(), length),
                     None => Ok(length),
                 };
-                self.depart(moment.now, packet, &departure, outcome)
+                self.depart(packet, &departure, outcome)
             }
         }
     }
@@ -127,7 +127,6 @@ impl Pipeline {
     /// The way of a packet from where it has been protected, or not.
     pub(crate) fn depart(
         &mut self,
-        now: Instant,
         packet: &mut Packet,
         departure: &Departure,
         outcome: Result<usize, ProtectError>,
@@ -142,11 +141,6 @@ impl Pipeline {
             }
         };
         packet.set_len(length);
-        stream.transmission.packet(
-            &departure.header,
-            departure.payload,
-            Micros(now.as_micros()),
-        );
         stream.sent.add(departure.payload);
         self.totals.add(MediaCounter::PacketsRelayed, 1);
         Verdict::Leaves
@@ -205,10 +199,14 @@ impl Pipeline {
         }
         let to = stream.peer.ok_or(DropReason::NotLinked)?;
         let peer = peer.ok_or(DropReason::NotLinked)?;
+        let written = rewrite(peer, packet, &header, now)?;
+        // Now and not at its departure: a report behind it in the same burst counts it. So are repetitions counted, which SRTP
+        // will not send a second time.
+        peer.transmission
+            .packet(&written, payload, Micros(now.as_micros()));
         Ok(Departure {
             from: slot,
             to,
-            header: rewrite(peer, packet, &header, now)?,
             payload,
         })
     }
@@ -230,8 +228,6 @@ pub(crate) struct Departure {
     pub(crate) from: Slot,
     /// The stream it leaves by.
     pub(crate) to: Slot,
-    /// What is written in it.
-    pub(crate) header: Header,
     /// Octets of its payload.
     pub(crate) payload: usize,
 }

@@ -11,7 +11,7 @@ use measure::MediaCounter;
 use media_api::Event;
 use media_dsp::codec::FRAME;
 use media_dsp::quality::Micros;
-use media_dsp::rtcp::{Builder, Ntp};
+use media_dsp::rtcp::{Builder, Ntp, VoipMetrics};
 use rand_chacha::rand_core::RngCore;
 
 use crate::flow::Stream;
@@ -31,8 +31,24 @@ pub(crate) struct HeardReport {
     pub(crate) fraction_lost: u8,
     pub(crate) lost: i32,
     pub(crate) jitter: u32,
-    /// In microseconds.
-    pub(crate) round_trip: Option<u32>,
+}
+
+/// A sender report that has gone to the party, of ours or of its peer's party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SentReport {
+    /// The middle of the NTP time in it, by whosever clock.
+    pub(crate) middle: u32,
+    /// When it left, by ours.
+    pub(crate) at: Micros,
+    /// The peer's source that speaks in it; none for a report of our own.
+    pub(crate) source: Option<u32>,
+}
+
+/// What a source of the peer's is not to be told of: losses from before it was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Beginning {
+    pub(crate) source: u32,
+    pub(crate) lost: i32,
 }
 
 /// The reports of one stream.
@@ -41,8 +57,12 @@ pub(crate) struct Reports {
     /// Our canonical name on this stream: random, so that it says nothing (RFC 7022 §4.2).
     pub(crate) name: [u8; 16],
     pub(crate) heard: Option<HeardReport>,
-    /// The middle of the NTP time of our last own sender report.
-    pub(crate) sent_ntp: Option<u32>,
+    /// In microseconds, as last told.
+    pub(crate) round_trip: Option<u32>,
+    pub(crate) metrics: Option<VoipMetrics>,
+    pub(crate) beginning: Option<Beginning>,
+    /// The last two: an answer may have crossed the last.
+    sent: [Option<SentReport>; 2],
     due: Instant,
     relayed_at: Option<Instant>,
     /// Packets sent and received at the last report.
@@ -60,7 +80,10 @@ impl Reports {
         Self {
             name,
             heard: None,
-            sent_ntp: None,
+            round_trip: None,
+            metrics: None,
+            beginning: None,
+            sent: [None; 2],
             due,
             relayed_at: None,
             known: (0, 0),
@@ -69,6 +92,22 @@ impl Reports {
 
     pub(crate) fn relayed(&mut self, now: Instant) {
         self.relayed_at = Some(now);
+    }
+
+    /// The peer's source that the party's reports are about.
+    pub(crate) fn source_told(&self) -> Option<u32> {
+        self.beginning.map(|beginning| beginning.source)
+    }
+
+    /// A sender report goes to the party.
+    pub(crate) fn sends(&mut self, report: SentReport) {
+        self.sent = [Some(report), self.sent[0]];
+    }
+
+    /// The sender report that a party means by LSR.
+    pub(crate) fn sent(&self, last_sender_report: u32) -> Option<SentReport> {
+        let mut sent = self.sent.into_iter().flatten();
+        sent.find(|report| report.middle == last_sender_report)
     }
 
     /// Whether the party has had a report lately.
@@ -110,7 +149,11 @@ impl Stream {
         // RFC 3550 §6.4: a sender report from who has sent since the last, a receiver report from who has not.
         let written = match self.transmission.report(now, ntp).filter(|_| has_sent) {
             Some((_, info)) => {
-                self.reports.sent_ntp = Some(ntp.middle());
+                self.reports.sends(SentReport {
+                    middle: ntp.middle(),
+                    at: now,
+                    source: None,
+                });
                 builder.sender_report(ssrc, &info, block.as_slice()).is_ok()
             }
             None => builder.receiver_report(ssrc, block.as_slice()).is_ok(),

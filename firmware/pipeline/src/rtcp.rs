@@ -9,11 +9,13 @@
 use hal::{BUFFER, Packet};
 use measure::{DropReason, MediaCounter};
 use media_dsp::quality::{Micros, round_trip};
-use media_dsp::rtcp::{self, Builder, Compound, Ntp, ReportBlock, Translate};
+use media_dsp::rtcp::{
+    self, Block, Blocks, Builder, Compound, Ntp, ReportBlock, SenderInfo, Translate,
+};
 
 use crate::flow::{Slot, Stream};
 use crate::relay::Pipeline;
-use crate::report::HeardReport;
+use crate::report::{Beginning, HeardReport, SentReport};
 use crate::verdict::{Step, Verdict};
 use crate::worker::Moment;
 
@@ -30,7 +32,9 @@ impl Pipeline {
         let compound = Compound::parse(packet.data()).map_err(|_| DropReason::MalformedRtcp)?;
         stream.gate.prove_rtcp(packet.remote);
         stream.counts.received_rtcp += 1;
-        take(stream, &compound, moment);
+        let now = Micros(moment.now.as_micros());
+        take(stream, &compound, now);
+        let spoke = sender_report_in(&compound);
         let Some(peer) = peer.filter(|peer| peer.hears(stream)) else {
             return Ok(Verdict::Taken);
         };
@@ -44,6 +48,13 @@ impl Pipeline {
         packet.set_len(length);
         peer.dispatch_rtcp(packet)?;
         peer.reports.relayed(moment.now);
+        if let Some((source, ntp)) = spoke {
+            peer.reports.sends(SentReport {
+                middle: ntp.middle(),
+                at: now,
+                source: Some(source),
+            });
+        }
         self.totals.add(MediaCounter::RtcpRelayed, 1);
         Ok(Verdict::Leaves)
     }
@@ -58,40 +69,60 @@ impl Stream {
     }
 }
 
+/// Who speaks in a sender report, and when it was by its clock.
+fn sender_report_in(compound: &Compound<'_>) -> Option<(u32, Ntp)> {
+    compound.packets().find_map(|packet| match packet {
+        rtcp::Packet::SenderReport { ssrc, info, .. } => Some((ssrc, info.ntp)),
+        _ => None,
+    })
+}
+
 /// Keeps what a compound says about us and about its sender.
-fn take(stream: &mut Stream, compound: &Compound<'_>, moment: Moment) {
+fn take(stream: &mut Stream, compound: &Compound<'_>, now: Micros) {
     for packet in compound.packets() {
         match packet {
             rtcp::Packet::SenderReport { ssrc, info, blocks } => {
-                stream
-                    .reception
-                    .sender_report(ssrc, info.ntp, Micros(moment.now.as_micros()));
-                blocks.for_each(|block| take_block(stream, &block, moment));
+                stream.reception.sender_report(ssrc, info.ntp, now);
+                blocks.for_each(|block| take_block(stream, &block, now));
             }
             rtcp::Packet::ReceiverReport { blocks, .. } => {
-                blocks.for_each(|block| take_block(stream, &block, moment));
+                blocks.for_each(|block| take_block(stream, &block, now));
+            }
+            rtcp::Packet::ExtendedReport { blocks, .. } => {
+                for block in Blocks::parse(blocks).into_iter().flatten() {
+                    if let Block::VoipMetrics(metrics) = block
+                        && metrics.ssrc == stream.outgoing.ssrc()
+                    {
+                        stream.reports.metrics = Some(metrics);
+                    }
+                }
             }
             _ => {}
         }
     }
 }
 
-fn take_block(stream: &mut Stream, block: &ReportBlock, moment: Moment) {
+fn take_block(stream: &mut Stream, block: &ReportBlock, now: Micros) {
     if block.ssrc != stream.outgoing.ssrc() {
         return;
     }
-    // Reports of the peer's party were stamped by its clock; only our own tell a time we know.
-    let is_ours = stream.reports.sent_ntp == Some(block.last_sender_report);
-    let now = Ntp::from_unix(moment.wall.seconds, moment.wall.nanoseconds);
-    let round_trip = round_trip(block, now).filter(|_| is_ours);
-    stream.reports.heard = Some(HeardReport {
+    let reports = &mut stream.reports;
+    let source = stream.outgoing.peer_source();
+    if let Some(source) = source.filter(|source| Some(*source) != reports.source_told()) {
+        let lost = reports.heard.map_or(0, |heard| heard.lost);
+        reports.beginning = Some(Beginning { source, lost });
+    }
+    reports.heard = Some(HeardReport {
         fraction_lost: block.fraction_lost,
         lost: block.cumulative_lost,
         jitter: block.jitter,
-        round_trip: round_trip
-            .map(|Micros(micros)| u32::try_from(micros).unwrap_or(u32::MAX))
-            .or_else(|| stream.reports.heard.and_then(|heard| heard.round_trip)),
     });
+    // Whoever stamped the report that this one answers: we know when it left.
+    if let Some(sent) = reports.sent(block.last_sender_report)
+        && let Some(Micros(micros)) = round_trip(block, sent.at, now)
+    {
+        reports.round_trip = Some(u32::try_from(micros).unwrap_or(u32::MAX));
+    }
 }
 
 /// The names of `stream`'s side, as `peer`'s party knows them.
@@ -111,19 +142,45 @@ impl Translate for Names<'_> {
         }
     }
 
-    fn rtp_timestamp(&mut self, source: u32, timestamp: u32) -> u32 {
-        if self.peer.outgoing.peer_source() == Some(source) {
-            self.peer.outgoing.timestamp_of(timestamp)
-        } else {
-            timestamp
+    fn sender_info(&mut self, source: u32, info: SenderInfo) -> SenderInfo {
+        if self.peer.outgoing.peer_source() != Some(source) {
+            return info;
+        }
+        // RFC 3550 §7.2: what counts for the peer's party is what it was sent, by whomever, under this one name.
+        let (packets, octets) = self.peer.transmission.counts();
+        SenderInfo {
+            rtp_timestamp: self.peer.outgoing.timestamp_of(info.rtp_timestamp),
+            packets,
+            octets,
+            ..info
         }
     }
 
-    fn highest_sequence(&mut self, source: u32, sequence: u32) -> u32 {
-        if source == self.stream.outgoing.ssrc() {
-            self.stream.outgoing.sequence_of(sequence)
+    fn block(&mut self, block: ReportBlock) -> ReportBlock {
+        if block.ssrc != self.stream.outgoing.ssrc() {
+            return block;
+        }
+        let reports = &self.stream.reports;
+        let source = self.stream.outgoing.peer_source();
+        // An answer to anybody else's report would tell the peer's party a round trip that is none.
+        let is_answer = reports
+            .sent(block.last_sender_report)
+            .is_some_and(|sent| sent.source.is_some() && sent.source == source);
+        let (last_sender_report, delay) = if is_answer {
+            (block.last_sender_report, block.delay)
         } else {
-            sequence
+            (0, 0)
+        };
+        let beginning = reports
+            .beginning
+            .filter(|beginning| Some(beginning.source) == source);
+        let before = beginning.map_or(0, |beginning| beginning.lost);
+        ReportBlock {
+            highest_sequence: self.stream.outgoing.sequence_of(block.highest_sequence),
+            cumulative_lost: block.cumulative_lost.saturating_sub(before),
+            last_sender_report,
+            delay,
+            ..block
         }
     }
 }

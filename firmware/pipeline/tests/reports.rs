@@ -105,7 +105,13 @@ fn a_relayed_report_is_told_in_the_terms_of_the_other_side() {
         call.teams.sequence.wrapping_sub(1),
         "in their numbers"
     );
-    assert_eq!((block.fraction_lost, block.last_sender_report), (3, 99));
+    assert_eq!(block.fraction_lost, 3);
+    assert_eq!(
+        (block.last_sender_report, block.delay),
+        (0, 0),
+        "it answers nothing that Teams has sent"
+    );
+    assert_eq!((info.packets, info.octets), (20, 3_200));
     let name = name_in(&reports[0]).expect("a name");
     assert!(
         name != CARRIER_NAME && name.len() == 16,
@@ -293,4 +299,137 @@ fn feedback_alone_is_dressed_as_a_compound() {
     };
     assert_eq!(media, call.carrier.ssrc);
     call.lab.run(Duration::from_millis(1));
+}
+
+/// Both parties report of themselves, and the other's report is answered: by a receiver report of what was heard so far.
+fn exchange(call: &mut Call) -> (SenderInfo, ReportBlock) {
+    let to = call.teams_stream.local;
+    let info = SenderInfo {
+        ntp: Ntp(0x0101_0101_0000_0000),
+        packets: 1_000_000,
+        ..SenderInfo::default()
+    };
+    let report = compound(
+        call.teams.ssrc,
+        Some(info),
+        ReportBlock::default(),
+        b"teams",
+    );
+    call.teams.report(to, &report);
+    call.lab.run(FRAME);
+    let datagram = call.carrier_rtcp.receive().expect("it is relayed");
+    let heard = packets(&datagram.bytes);
+    let rtcp::Packet::SenderReport { ssrc, info, .. } = heard[0] else {
+        panic!("{heard:?}");
+    };
+    // The carrier's party holds it for a tenth of a second.
+    call.lab.run(Duration::from_millis(100));
+    let block = ReportBlock {
+        ssrc,
+        cumulative_lost: 7,
+        last_sender_report: info.ntp.middle(),
+        delay: 6_554,
+        ..ReportBlock::default()
+    };
+    let answer = compound(call.carrier.ssrc, None, block, CARRIER_NAME);
+    call.carrier_rtcp.send(carrier_rtcp(call), &answer);
+    call.lab.run(FRAME);
+    let reports = call.teams.hear_all().1;
+    let heard = packets(reports.last().expect("it is relayed"));
+    let rtcp::Packet::ReceiverReport { mut blocks, .. } = heard[0].clone() else {
+        panic!("{heard:?}");
+    };
+    (info, blocks.next().expect("one block"))
+}
+
+#[test]
+fn the_round_trip_of_a_leg_is_told_by_answers_to_relayed_reports() {
+    let mut call = Call::new(Lab::fair());
+    call.talk(5);
+    let (info, block) = exchange(&mut call);
+    assert_eq!(
+        info.packets, 5,
+        "what the carrier's party was sent, whatever Teams says"
+    );
+    assert_eq!(
+        (block.last_sender_report, block.delay),
+        (0x0101_0000, 6_554),
+        "the answer to what Teams has sent goes to Teams: it learns the whole way"
+    );
+    let round_trip = call
+        .lab
+        .statistics(1)
+        .peer_report
+        .and_then(|report| report.round_trip)
+        .expect("this leg's is known, too");
+    assert!(
+        (1_000..45_000).contains(&round_trip),
+        "a millisecond each way and the frames in which the test looks: {round_trip}"
+    );
+}
+
+#[test]
+fn reports_are_true_for_a_source_that_came_later() {
+    let mut call = Call::new(Lab::fair());
+    call.talk(5);
+    let (_, block) = exchange(&mut call);
+    assert_eq!((block.ssrc, block.cumulative_lost), (call.teams.ssrc, 7));
+
+    // Another device of the same party goes on, as after a pick-up.
+    call.teams.ssrc = 0x3333;
+    call.teams.sequence = 40_000;
+    call.talk(3);
+    let before = call.lab.statistics(1).sent.packets;
+    let (info, block) = exchange(&mut call);
+    assert_eq!(
+        u64::from(info.packets),
+        before,
+        "counts of one SSRC never go back"
+    );
+    assert_eq!(
+        (block.ssrc, block.cumulative_lost),
+        (0x3333, 0),
+        "it has lost none of what the one before lost"
+    );
+}
+
+#[test]
+fn an_answer_to_our_own_report_is_no_answer_to_the_other_party() {
+    let mut call = Call::new(Lab::fair());
+    let mut told = 0;
+    for _ in 0..600 {
+        call.talk(1);
+        call.teams.hear_all();
+        let Some(datagram) = call.carrier_rtcp.receive() else {
+            continue;
+        };
+        let rtcp::Packet::SenderReport { ssrc, info, .. } = packets(&datagram.bytes)[0] else {
+            continue;
+        };
+        let block = ReportBlock {
+            ssrc,
+            last_sender_report: info.ntp.middle(),
+            delay: 100,
+            ..ReportBlock::default()
+        };
+        let answer = compound(call.carrier.ssrc, None, block, CARRIER_NAME);
+        call.carrier_rtcp.send(carrier_rtcp(&call), &answer);
+        call.lab.run(FRAME);
+        for report in call.teams.hear_all().1 {
+            let rtcp::Packet::ReceiverReport { mut blocks, .. } = packets(&report)[0].clone()
+            else {
+                continue;
+            };
+            let block = blocks.next().expect("one block");
+            assert_eq!((block.last_sender_report, block.delay), (0, 0));
+            told += 1;
+        }
+    }
+    assert!(told > 0, "some report of ours was answered");
+    let statistics = call.lab.statistics(1);
+    assert!(
+        statistics
+            .peer_report
+            .is_some_and(|report| report.round_trip.is_some())
+    );
 }

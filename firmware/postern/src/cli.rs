@@ -4,7 +4,7 @@
 //!
 //! Not here: doing any of it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
@@ -19,7 +19,8 @@ Postern joins Microsoft Teams to SIP trunks.
   postern check FILE                           every fault of a configuration, with its place and cure
   postern explain --config FILE --from TRUNK --to NUMBER [--caller NUMBER] [--json]
                                                which way a call would take, and why
-  postern status --run DIR                     what the running control holds, as JSON
+  postern status --run DIR [census|calls|sounds|network]
+                                               what the running control holds, as JSON; how the last legs sounded
 
   --run DIR       where the processes meet: sockets and the numbers of the processes
   POSTERN_LOG     what is logged on standard error: info (unless said otherwise), debug, postern=debug,call=trace
@@ -46,6 +47,8 @@ pub enum Command {
     Status {
         /// Where the processes meet.
         run: PathBuf,
+        /// What about.
+        query: Query,
     },
     /// Show the usage.
     Help,
@@ -98,6 +101,40 @@ pub enum Form {
     Json,
 }
 
+/// What the running control is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Query {
+    /// What stands in its tables.
+    #[default]
+    Census,
+    /// The calls that are.
+    Calls,
+    /// How the last legs sounded.
+    Sounds,
+    /// What came and went by the network.
+    Network,
+}
+
+impl Query {
+    /// The word for it, in the arguments and through the door.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Census => "census",
+            Self::Calls => "calls",
+            Self::Sounds => "sounds",
+            Self::Network => "network",
+        }
+    }
+
+    fn named(word: &OsStr) -> Result<Self, lexopt::Error> {
+        [Self::Census, Self::Calls, Self::Sounds, Self::Network]
+            .into_iter()
+            .find(|query| word == query.word())
+            .ok_or_else(|| format!("there is nothing to ask about '{}'", word.display()).into())
+    }
+}
+
 #[derive(Default)]
 struct Options {
     config: Option<PathBuf>,
@@ -143,6 +180,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
         }),
         Some("status") => Command::Status {
             run: needed(options.run.take(), "--run DIR")?,
+            query: match options.file.take() {
+                Some(word) => Query::named(word.as_os_str())?,
+                None => Query::default(),
+            },
         },
         Some("check") => Command::Check {
             file: needed(options.file.take(), "FILE")?,
@@ -239,7 +280,17 @@ mod tests {
         );
         assert_eq!(
             asked("status --run d"),
-            Ok(Command::Status { run: "d".into() })
+            Ok(Command::Status {
+                run: "d".into(),
+                query: Query::Census
+            })
+        );
+        assert_eq!(
+            asked("status --run d sounds"),
+            Ok(Command::Status {
+                run: "d".into(),
+                query: Query::Sounds
+            })
         );
         let explain = Explain {
             config: "a.toml".into(),
@@ -266,6 +317,10 @@ mod tests {
         assert_eq!(
             asked("media --run d --to 1"),
             Err("--to means nothing to this command".into())
+        );
+        assert_eq!(
+            asked("status --run d weather"),
+            Err("there is nothing to ask about 'weather'".into())
         );
         assert!(asked("check a.toml b.toml").is_err());
         assert!(asked("run --configuration a.toml").is_err());

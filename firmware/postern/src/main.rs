@@ -46,11 +46,9 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Help => print!("{}", cli::USAGE),
         Command::Version => println!("postern {}", env!("CARGO_PKG_VERSION")),
-        Command::Status { run } => {
-            println!(
-                "{}",
-                status::ask(&RunDir::at(&run)?, r#"{"query":"census"}"#)?
-            );
+        Command::Status { run, query } => {
+            let question = format!(r#"{{"query":"{}"}}"#, query.word());
+            println!("{}", status::ask(&RunDir::at(&run)?, &question)?);
         }
         Command::Run(arguments) => {
             log::start();

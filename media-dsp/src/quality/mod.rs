@@ -19,7 +19,7 @@ pub use rating::{Codec, Conditions, Rating};
 pub use reception::{Reception, Summary};
 pub use transmission::Transmission;
 
-use crate::rtcp::{Ntp, ReportBlock};
+use crate::rtcp::ReportBlock;
 
 /// A moment of a steady clock in microseconds; only differences count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -38,17 +38,14 @@ impl Micros {
     }
 }
 
-/// Round-trip time told by a report block about our own source, heard at wall time `now` (RFC 3550 §6.4.1).
+/// Round-trip time told by a report block at `now`, where the sender report that it answers was sent at `sent` (RFC 3550 §6.4.1).
+/// Whose clock stamped that report does not matter so; the caller knows it by its LSR.
 ///
-/// None without a sender report of ours behind it, or when the peer's arithmetic gives a negative time.
-pub fn round_trip(block: &ReportBlock, now: Ntp) -> Option<Micros> {
+/// None without a sender report behind the block, or when the peer's arithmetic gives a negative time.
+pub fn round_trip(block: &ReportBlock, sent: Micros, now: Micros) -> Option<Micros> {
     if block.last_sender_report == 0 {
         return None;
     }
-    let units = now
-        .middle()
-        .wrapping_sub(block.last_sender_report)
-        .wrapping_sub(block.delay);
-    // More than half of the range is a negative number.
-    (units < 1 << 31).then(|| Micros((u64::from(units) * 1_000_000) >> 16))
+    let held = (u64::from(block.delay) * 1_000_000) >> 16;
+    now.since(sent).0.checked_sub(held).map(Micros)
 }

@@ -43,6 +43,8 @@ pub struct Conditions {
     pub expected: u64,
     /// Packets of these that did not come, or too late.
     pub lost: u64,
+    /// Holes that the lost packets left: as many as these when each was lost alone. Zero if nobody counted.
+    pub holes: u64,
     /// What carried them.
     pub codec: Codec,
 }
@@ -97,7 +99,19 @@ impl Conditions {
         }
     }
 
-    /// Ie,eff for losses at random (§7.5, BurstR = 1).
+    /// BurstR: how long a loss lasts on average, against losses at random (§7.5); 1 to 8 (table 2).
+    #[must_use]
+    pub fn burst_ratio(&self) -> f32 {
+        if self.holes == 0 || self.expected == 0 {
+            return 1.0;
+        }
+        let share = self.lost.min(self.expected) as f32 / self.expected as f32;
+        // At random a loss is 1 / (1 - share) packets long.
+        let length = self.lost as f32 / self.holes as f32;
+        (length * (1.0 - share)).clamp(1.0, 8.0)
+    }
+
+    /// Ie,eff (§7.5).
     fn loss_impairment(&self) -> f32 {
         let Codec {
             impairment,
@@ -107,7 +121,7 @@ impl Conditions {
             return impairment;
         }
         let percent = 100.0 * self.lost.min(self.expected) as f32 / self.expected as f32;
-        impairment + (95.0 - impairment) * percent / (percent + robustness)
+        impairment + (95.0 - impairment) * percent / (percent / self.burst_ratio() + robustness)
     }
 }
 
@@ -137,6 +151,7 @@ mod tests {
             delay,
             expected: 100,
             lost: lost_percent,
+            holes: 0,
             codec,
         }
         .rating()
@@ -196,6 +211,24 @@ mod tests {
     }
 
     #[test]
+    fn losses_in_a_row_cost_more_than_the_same_at_random() {
+        let lossy = |holes| Conditions {
+            delay: Micros(0),
+            expected: 1_000,
+            lost: 20,
+            holes,
+            codec: Codec::G711,
+        };
+        assert_eq!(lossy(20).burst_ratio(), 1.0, "each alone");
+        // 20 lost in 5 holes are 4 in a row, where 1 / (1 - 0.02) = 1.02 were to be expected.
+        assert!((lossy(5).burst_ratio() - 3.92).abs() < 0.01);
+        // G.107 §7.5: 95 · 2 / (2 / 3.92 + 25.1) = 7.42, where at random it is 7.01.
+        assert!((lossy(5).rating().value() - 85.78).abs() < 0.02);
+        assert!((lossy(20).rating().value() - 86.19).abs() < 0.02);
+        assert_eq!(lossy(1).burst_ratio(), 8.0, "table 2 goes no further");
+    }
+
+    #[test]
     fn it_never_gets_better_by_getting_worse() {
         for codec in [Codec::G711, Codec::G711_BARE, Codec::G729] {
             let mut before = f32::MAX;
@@ -213,6 +246,7 @@ mod tests {
             delay: Micros(0),
             expected: 0,
             lost: 0,
+            holes: 0,
             codec: Codec::G711,
         };
         assert_eq!(quiet.rating(), after(0, 0, Codec::G711));

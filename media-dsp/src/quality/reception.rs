@@ -34,6 +34,8 @@ pub struct Summary {
     pub expected: u64,
     /// Packets that arrived after a later one, or twice.
     pub disordered: u64,
+    /// Holes in the numbers: packets lost one after the other are one, and so are those of which some came late.
+    pub holes: u64,
     /// Highest jitter so far, in timestamp units.
     pub max_jitter: u32,
     /// How often a source began: new SSRCs and restarts of sequence numbers.
@@ -64,6 +66,7 @@ struct Source {
     restart_at: Option<u16>,
     base: u32,
     disordered: u32,
+    holes: u32,
     expected_prior: u32,
     received_prior: u32,
 }
@@ -78,6 +81,7 @@ impl Source {
             restart_at: None,
             received: 1,
             disordered: 0,
+            holes: 0,
             expected_prior: 0,
             received_prior: 0,
             last_timestamp: header.timestamp,
@@ -96,6 +100,7 @@ impl Source {
             received: summary.received + u64::from(self.received),
             expected: summary.expected + u64::from(self.expected()),
             disordered: summary.disordered + u64::from(self.disordered),
+            holes: summary.holes + u64::from(self.holes),
             max_jitter: summary.max_jitter.max(self.max_jitter),
             sources: summary.sources + 1,
         }
@@ -143,6 +148,7 @@ impl Reception {
         let step = header.sequence.wrapping_sub(source.highest as u16);
         if (1..MAX_DROPOUT).contains(&step) {
             source.highest = source.highest.wrapping_add(u32::from(step));
+            source.holes += u32::from(step > 1);
         } else if step == 0 || step > u16::MAX - MAX_MISORDER {
             source.disordered += 1;
         } else if source.restart_at == Some(header.sequence) {

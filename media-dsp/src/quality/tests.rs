@@ -3,6 +3,7 @@
 //! Streams are 20 ms packets of G.711; every clock is a number in the test.
 
 use super::*;
+use crate::rtcp::Ntp;
 use crate::rtp::Header;
 
 const RATE: u32 = 8_000;
@@ -222,15 +223,16 @@ fn the_round_trip_of_the_rfc() {
         ..ReportBlock::default()
     };
     assert_eq!(
-        round_trip(&block, Ntp(0xb44d_b710_8000_0000)),
+        round_trip(&block, Micros(5_125_000), Micros(16_500_000)),
         Some(Micros(6_125_000))
     );
     assert_eq!(
-        round_trip(&block, Ntp(0xb44d_b70a_5000_0000)),
+        round_trip(&block, Micros(5_125_000), Micros(10_312_500)),
         None,
         "it cannot have come back before it left"
     );
-    assert_eq!(round_trip(&ReportBlock::default(), Ntp(u64::MAX)), None);
+    let unasked = round_trip(&ReportBlock::default(), Micros(0), Micros(u64::MAX));
+    assert_eq!(unasked, None);
 }
 
 #[test]
@@ -259,4 +261,25 @@ fn a_sender_report_carries_the_media_clock_on() {
     );
     let (ssrc, info) = transmission.report(Micros(2_000_000), Ntp(6)).unwrap();
     assert_eq!((ssrc, info.packets, info.octets), (8, 1, 10));
+}
+
+#[test]
+fn packets_lost_in_a_row_are_one_hole() {
+    let mut reception = Reception::new(8_000);
+    for sequence in [1, 2, 6, 7, 9, 10, 8, 20_000, 20_001] {
+        let header = Header {
+            marker: false,
+            payload_type: 0,
+            sequence,
+            timestamp: 160 * u32::from(sequence),
+            ssrc: 1,
+        };
+        reception.packet(&header, Micros(20_000 * u64::from(sequence)));
+    }
+    let summary = reception.summary();
+    assert_eq!(
+        (summary.lost(), summary.holes),
+        (3, 2),
+        "8 came late; a restart is no hole"
+    );
 }

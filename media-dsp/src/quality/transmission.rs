@@ -64,8 +64,8 @@ impl Transmission {
         Some((last.ssrc, info))
     }
 
-    /// Packets sent since the current source began.
-    pub fn packets(&self) -> u32 {
-        self.packets
+    /// Packets sent since the current source began, and octets of their payloads.
+    pub fn counts(&self) -> (u32, u32) {
+        (self.packets, self.octets)
     }
 }

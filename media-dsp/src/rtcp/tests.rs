@@ -488,13 +488,21 @@ fn translation_moves_clocks_and_counters_of_the_named_source() {
         fn ssrc(&mut self, ssrc: u32) -> u32 {
             ssrc + 10
         }
-        fn rtp_timestamp(&mut self, source: u32, timestamp: u32) -> u32 {
+        fn sender_info(&mut self, source: u32, info: SenderInfo) -> SenderInfo {
             assert_eq!(source, 11);
-            timestamp.wrapping_add(160)
+            SenderInfo {
+                rtp_timestamp: info.rtp_timestamp.wrapping_add(160),
+                packets: 7,
+                ..info
+            }
         }
-        fn highest_sequence(&mut self, source: u32, sequence: u32) -> u32 {
-            assert_eq!(source, 22);
-            sequence.wrapping_sub(5)
+        fn block(&mut self, block: ReportBlock) -> ReportBlock {
+            assert_eq!(block.ssrc, 22);
+            ReportBlock {
+                highest_sequence: block.highest_sequence.wrapping_sub(5),
+                cumulative_lost: -2,
+                ..block
+            }
         }
     }
     let mut compound = built(|builder| builder.sender_report(11, &INFO, &[BLOCK]).map(|_| ()));
@@ -511,6 +519,7 @@ fn translation_moves_clocks_and_counters_of_the_named_source() {
         info,
         SenderInfo {
             rtp_timestamp: 1_160,
+            packets: 7,
             ..INFO
         }
     );
@@ -519,6 +528,7 @@ fn translation_moves_clocks_and_counters_of_the_named_source() {
         Some(ReportBlock {
             ssrc: 32,
             highest_sequence: 0x1_0000,
+            cumulative_lost: -2,
             ..BLOCK
         })
     );

@@ -15,16 +15,16 @@ pub trait Translate {
     /// The other leg's name of a source; a source that has none keeps its own.
     fn ssrc(&mut self, ssrc: u32) -> u32;
 
-    /// The other leg's media time of `source` (named as on this leg), where timestamps are rewritten.
-    fn rtp_timestamp(&mut self, source: u32, timestamp: u32) -> u32 {
+    /// What `source` (named as on this leg) has sent, as it was sent on the other leg: the media clock there, the counts there.
+    fn sender_info(&mut self, source: u32, info: SenderInfo) -> SenderInfo {
         let _ = source;
-        timestamp
+        info
     }
 
-    /// The other leg's extended sequence number of `source` (named as on this leg), where they are rewritten.
-    fn highest_sequence(&mut self, source: u32, sequence: u32) -> u32 {
-        let _ = source;
-        sequence
+    /// How a source is heard, in terms of the other leg. The block still names it as on this leg, and its name is translated
+    /// apart.
+    fn block(&mut self, block: ReportBlock) -> ReportBlock {
+        block
     }
 }
 
@@ -61,8 +61,9 @@ fn rewrite_packet(packet_type: u8, count: u8, body: &mut [u8], with: &mut impl T
         SENDER_REPORT => {
             let source = read(body, 0);
             rewrite(body, 0, with);
-            let timestamp = with.rtp_timestamp(source, read(body, 12));
-            write(body, 12, timestamp);
+            if let Some(place) = body[4..].first_chunk_mut::<{ SenderInfo::LENGTH }>() {
+                *place = with.sender_info(source, SenderInfo::read(place)).bytes();
+            }
             rewrite_blocks(&mut body[4 + SenderInfo::LENGTH..], count, with);
         }
         RECEIVER_REPORT => {
@@ -92,10 +93,13 @@ fn rewrite_blocks(bytes: &mut [u8], count: u8, with: &mut impl Translate) {
         .iter_mut()
         .take(usize::from(count))
     {
-        let source = read(block, 0);
-        rewrite(block, 0, with);
-        let sequence = with.highest_sequence(source, read(block, 8));
-        write(block, 8, sequence);
+        let told = ReportBlock::read(block);
+        let ssrc = with.ssrc(told.ssrc);
+        *block = ReportBlock {
+            ssrc,
+            ..with.block(told)
+        }
+        .bytes();
     }
 }
 

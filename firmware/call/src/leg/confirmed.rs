@@ -236,7 +236,7 @@ impl Leg {
                     );
                 }
                 self.state = State::Ended;
-                self.stream.remove(desk);
+                self.remove_stream(desk);
                 vec![LegEvent::Parted {
                     reason: super::reason_of(request.headers()),
                 }]

@@ -182,7 +182,7 @@ impl Leg {
                 let parting = Parting::status_only(StatusCode::REQUEST_TERMINATED);
                 incoming.turn_down(desk, now, &self.wire, &parting);
                 self.state = State::Ended;
-                self.stream.remove(desk);
+                self.remove_stream(desk);
                 vec![LegEvent::GaveUp(reason)]
             }
             LegInput::Request { id, request, .. } => match request.method() {
@@ -208,7 +208,7 @@ impl Leg {
                     let parting = Parting::status_only(StatusCode::REQUEST_TERMINATED);
                     incoming.turn_down(desk, now, &self.wire, &parting);
                     self.state = State::Ended;
-                    self.stream.remove(desk);
+                    self.remove_stream(desk);
                     vec![LegEvent::GaveUp(super::reason_of(request.headers()))]
                 }
                 Method::Update if request.body().is_empty() => {

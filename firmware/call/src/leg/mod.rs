@@ -244,11 +244,12 @@ impl Leg {
             State::Leaving(bye) => State::Leaving(bye),
             State::Ended => State::Ended,
         };
-        self.stream.remove(desk);
+        self.remove_stream(desk);
     }
 
     /// Give back everything without a word: the call is closed.
     pub(crate) fn abandon(&mut self, desk: &mut Desk, now: Now) {
+        self.remove_stream(desk);
         self.stream.release(desk, now);
         desk.forget_tag(&self.wire.local_tag);
         for invite in self.invites.drain(..) {

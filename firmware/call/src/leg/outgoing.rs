@@ -190,7 +190,7 @@ impl Leg {
 
     fn fail(&mut self, desk: &mut Desk, cause: Cause) -> Vec<LegEvent> {
         self.state = State::Ended;
-        self.stream.remove(desk);
+        self.remove_stream(desk);
         vec![LegEvent::Failed(cause)]
     }
 
@@ -260,7 +260,7 @@ impl Leg {
             }
         });
         let Ok(mut dialog) = made else {
-            self.stream.remove(desk);
+            self.remove_stream(desk);
             return vec![LegEvent::Failed(Cause::UnusableAnswer)];
         };
         self.acknowledge(desk, now, outgoing.client, &mut dialog, &tag);
@@ -294,7 +294,7 @@ impl Leg {
                     &Parting::default(),
                 );
                 self.state = State::Leaving(bye);
-                self.stream.remove(desk);
+                self.remove_stream(desk);
                 vec![LegEvent::Failed(Cause::UnusableAnswer)]
             }
         }

@@ -79,17 +79,11 @@ impl Stream {
         }
     }
 
-    /// No more packets: the leg has been told goodbye.
-    pub(crate) fn remove(&mut self, desk: &mut Desk) {
+    /// The port goes back to the pool, to rest.
+    pub(crate) fn release(&mut self, desk: &mut Desk, now: Now) {
         if self.installed.take().is_some() {
             desk.media(Command::Remove(self.id));
         }
-        self.tone = None;
-    }
-
-    /// The port goes back to the pool, to rest.
-    pub(crate) fn release(&mut self, desk: &mut Desk, now: Now) {
-        self.remove(desk);
         if let Some(port) = self.port.take() {
             desk.forget_stream(self.id);
             desk.ports.release(port, now.instant);
@@ -116,6 +110,14 @@ impl Leg {
         if !self.is_gone() {
             self.stream.install(desk, peer);
         }
+    }
+
+    /// No more packets: the party has been told goodbye.
+    pub(crate) fn remove_stream(&mut self, desk: &mut Desk) {
+        if self.stream.installed.take().is_some() {
+            desk.part_with(self.stream.id, self.call, &self.wire.trunk().name);
+        }
+        self.stream.tone = None;
     }
 
     /// Let the party hear a tone, or no tone any more.

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 
 use config::document::trunk::Sources;
 use media_api::{
-    Direction as StreamDirection, KeyMaterial, Law, Millis, MkiRule, PayloadMap, Region, Remote,
-    Rtcp, Sdes, SourceGate, StreamId, StreamSpec, Suite as StreamSuite, ToneFormat,
+    Codec, Direction as StreamDirection, KeyMaterial, Law, Millis, MkiRule, PayloadMap, Region,
+    Remote, Rtcp, Sdes, SourceGate, StreamId, StreamSpec, Suite as StreamSuite, ToneFormat,
 };
 use sip::sdp::{Address, Crypto, Direction, Lifetime, Media, MediaKind, SessionDescription, Suite};
 
@@ -166,6 +166,12 @@ impl Agreed {
                 region: Region::default(),
             })
         });
+        // The first is what the two are most likely to speak.
+        let codec = match self.codecs().next() {
+            Some(Format::G729) => Codec::G729,
+            Some(Format::G722) => Codec::G722,
+            _ => Codec::G711,
+        };
         let keys = self.keys.clone().map(|keys| (keys.receive, keys.transmit));
         let (receive, transmit) = keys.unzip();
         StreamSpec {
@@ -178,6 +184,7 @@ impl Agreed {
             receive,
             transmit,
             payloads,
+            codec,
             clock_rate: Format::CLOCK,
             tones,
             dscp: EXPEDITED,

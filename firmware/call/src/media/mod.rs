@@ -1,6 +1,6 @@
 //! A call's media as control sees it: what each leg's policy allows (`policy`), what may cross from leg to leg
-//! (`description`), offer and answer on a leg (`negotiate`), what follows from it for the pipeline (`agreed`), and which port
-//! it is at (`ports`).
+//! (`description`), offer and answer on a leg (`negotiate`), what follows from it for the pipeline (`agreed`), which port it is
+//! at (`ports`), and how it was (`sound`).
 //!
 //! Not here: packets (`pipeline`), the grammar of SDP (`sip::sdp`).
 
@@ -9,5 +9,6 @@ mod description;
 pub mod negotiate;
 mod policy;
 pub mod ports;
+pub(crate) mod sound;
 
 pub use self::agreed::NumberedFormat;

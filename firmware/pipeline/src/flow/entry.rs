@@ -9,7 +9,7 @@ use core::net::SocketAddr;
 use embassy_time::Instant;
 use hal::{Packet, PortId};
 use measure::DropReason;
-use media_api::{Direction, PeerReport, Received, Sent, Statistics, StreamId, StreamSpec};
+use media_api::{Direction, StreamId, StreamSpec};
 use media_dsp::quality::{Reception, Transmission};
 use media_dsp::simd::prefetch_front;
 use media_dsp::srtp::{Receiver, Sender, UnprotectError};
@@ -199,44 +199,6 @@ impl Stream {
             incoming.previous.take_if(|previous| previous.1 <= now);
         }
     }
-
-    pub(crate) fn statistics(&self) -> Statistics {
-        let summary = self.reception.summary();
-        let micros = |ticks: u32| micros(ticks, self.spec.clock_rate);
-        let drops = DropReason::ALL
-            .into_iter()
-            .zip(*self.counts.drops)
-            .filter(|(_, count)| *count > 0);
-        Statistics {
-            received: Received {
-                packets: self.received.packets,
-                octets: self.received.octets,
-                lost: summary.lost(),
-                disordered: summary.disordered,
-                jitter: micros(self.reception.jitter()),
-                max_jitter: micros(summary.max_jitter),
-                sources: summary.sources,
-                rtcp: self.counts.received_rtcp,
-            },
-            sent: Sent {
-                packets: self.sent.packets,
-                octets: self.sent.octets,
-                rtcp: self.counts.sent_rtcp,
-            },
-            peer_report: self.reports.heard.map(|heard| PeerReport {
-                fraction_lost: heard.fraction_lost,
-                lost: heard.lost,
-                jitter: micros(heard.jitter),
-                round_trip: heard.round_trip,
-            }),
-            latched: self.gate.latched(),
-            drops: drops.collect(),
-        }
-    }
-}
-
-fn micros(ticks: u32, clock_rate: u32) -> u32 {
-    (u64::from(ticks) * 1_000_000 / u64::from(clock_rate.max(1))).min(u64::from(u32::MAX)) as u32
 }
 
 /// The keys of what arrives: those of the last spec, and for a moment after a re-key those before (MED-04), because the party

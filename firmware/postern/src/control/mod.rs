@@ -15,6 +15,7 @@ mod door;
 mod holdback;
 mod pace;
 mod questions;
+mod sounds;
 mod tell;
 
 use std::error::Error;
@@ -102,6 +103,7 @@ struct Control {
     media: MediaLink,
     resolver: Resolver,
     journal: Journal,
+    sounds: sounds::Sounds,
     /// The journal's length after it was last rewritten.
     rewritten: u64,
     questions: mpsc::Receiver<Question>,
@@ -153,6 +155,7 @@ impl Control {
             questions,
             file,
             store: Arc::clone(configuration.store()),
+            sounds: sounds::Sounds::default(),
             outputs: Vec::new(),
             holdback: Holdback::default(),
         };
@@ -276,7 +279,10 @@ impl Control {
                     }
                 }
                 Output::Resolve(question) => self.resolver.ask(question),
-                Output::Event(event) => tell::tell(&event),
+                Output::Event(event) => {
+                    self.sounds.hear(&event);
+                    tell::tell(&event);
+                }
                 // Asked of it before.
                 Output::Media(_) => {}
                 // Taken out when collected.

@@ -1,7 +1,7 @@
 //! What can be asked through the door, as JSON, and the answers.
 //!
 //! ```text
-//! {"query":"census"}  {"query":"calls"}  {"query":"network"}
+//! {"query":"census"}  {"query":"calls"}  {"query":"network"}  {"query":"sounds"}
 //! {"command":"hang_up","call":7}  {"command":"drain"}  {"command":"resume"}  {"command":"reload"}
 //! ```
 //!
@@ -30,6 +30,7 @@ enum Query {
     Census,
     Calls,
     Network,
+    Sounds,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -74,6 +75,7 @@ fn look(control: &Control, query: &Query) -> serde_json::Result<Value> {
             media: control.media.is_up(),
         }),
         Query::Calls => serde_json::to_value(control.core.calls().collect::<Vec<_>>()),
+        Query::Sounds => serde_json::to_value(&control.sounds),
         Query::Network => serde_json::to_value(control.network.counts()),
     }
 }
