@@ -123,10 +123,9 @@ fn how_each_leg_sounded_is_told_when_its_stream_has_ended() {
         ..media_api::Statistics::default()
     };
     for id in removed {
-        let statistics = statistics.clone();
         // Told twice it counts once.
         for _ in 0..2 {
-            let statistics = statistics.clone();
+            let statistics = Box::new(statistics.clone());
             lab.input(call::Input::Media(media_api::Event::Removed {
                 id,
                 statistics,
@@ -154,6 +153,51 @@ fn how_each_leg_sounded_is_told_when_its_stream_has_ended() {
     );
     assert_eq!((sound.to_party.lost, sound.to_party.mos), (Some(0), None));
     assert_eq!(sound.round_trip_us, Some(40_000));
+}
+
+/// The carrier's stream is told silent in a talk under this configuration.
+fn fall_silent(lab: &mut Lab) {
+    talking_from_teams(lab);
+    let spec = lab.media.iter().find_map(|command| match command {
+        media_api::Command::Put(spec) if spec.receive.is_none() => Some(spec.clone()),
+        _ => None,
+    });
+    let spec = spec.expect("the carrier has a stream");
+    assert_eq!(spec.silence_after, Some(media_api::Millis(12_000)));
+    lab.input(call::Input::Media(media_api::Event::Silent {
+        id: spec.id,
+        since: media_api::Millis(12_000),
+    }));
+    assert!(lab.events.iter().any(|event| matches!(
+        event,
+        Event::Silent {
+            milliseconds: 12_000,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn silence_is_told_and_ends_a_call_only_where_the_trunk_says_so() {
+    // MED-09
+    let silent = |then: &str| {
+        let place = "sources = [\"127.0.0.9\"]\n";
+        let rule = format!("[trunk.media]\nsilence_after = \"12s\"\non_silence = \"{then}\"\n");
+        kit::CONFIG.replace(place, &format!("{place}{rule}"))
+    };
+    let mut lab = Lab::with(&silent("tell"));
+    fall_silent(&mut lab);
+    assert_eq!(ending(&lab), None);
+    assert_eq!(lab.core.census().calls, 1, "the call goes on");
+
+    let mut lab = Lab::with(&silent("hang_up"));
+    fall_silent(&mut lab);
+    for side in [Side::Teams, Side::Carrier] {
+        let bye = lab.expect(side, "BYE");
+        lab.from(side, &bye.response("200 OK", "", "", ""));
+    }
+    assert_eq!(ending(&lab), Some(Ending::Lost));
+    lab.nothing_left();
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //!
 //! Not here: how they travel (`frame.rs`).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -62,7 +63,7 @@ pub enum Event {
         /// The stream.
         id: StreamId,
         /// Its counts so far.
-        statistics: Statistics,
+        statistics: Box<Statistics>,
     },
     /// Answer to `Command::List`: every stream held.
     Streams(Vec<StreamId>),
@@ -71,7 +72,7 @@ pub enum Event {
         /// The stream.
         id: StreamId,
         /// Its final counts; all zero if there was no such stream.
-        statistics: Statistics,
+        statistics: Box<Statistics>,
     },
     /// Answer to `Command::Ping`.
     Pong,

@@ -219,11 +219,14 @@ fn events() -> Vec<Event> {
             since: Millis(30_000),
         },
         Event::Resumed { id },
-        Event::Statistics { id, statistics },
+        Event::Statistics {
+            id,
+            statistics: Box::new(statistics),
+        },
         Event::Streams(vec![StreamId(1), StreamId(300)]),
         Event::Removed {
             id,
-            statistics: Statistics::default(),
+            statistics: Box::default(),
         },
         Event::Pong,
     ];

@@ -101,7 +101,7 @@ impl Pipeline {
                 let event = match stream {
                     Some(stream) => Event::Statistics {
                         id,
-                        statistics: stream.statistics(),
+                        statistics: Box::new(stream.statistics()),
                     },
                     None => Event::Refused {
                         id,
@@ -216,9 +216,9 @@ impl Pipeline {
                 if let Some(rtcp) = stream.rtcp_port {
                     ports.close(rtcp);
                 }
-                stream.statistics()
+                Box::new(stream.statistics())
             }
-            None => Statistics::default(),
+            None => Box::<Statistics>::default(),
         };
         self.count_streams();
         self.outbox.answer(Event::Removed { id, statistics });

@@ -694,7 +694,7 @@ fn a_removed_stream_leaves_nothing_behind() {
                 statistics,
             },
         ] => {
-            assert_eq!(*statistics, media_api::Statistics::default());
+            assert_eq!(**statistics, media_api::Statistics::default());
         }
         other => panic!("{other:?}"),
     }

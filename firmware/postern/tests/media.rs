@@ -7,6 +7,7 @@ mod media_kit;
 
 use std::collections::VecDeque;
 use std::io::Write;
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use measure::{DropReason, MediaCounter, Refusal};
@@ -85,6 +86,26 @@ fn audio_goes_on_without_control_and_another_control_adopts_it() {
         );
         assert_eq!(page.drops(DropReason::Unauthenticated), 0);
     });
+}
+
+#[test]
+fn a_call_crosses_from_ipv4_to_ipv6() {
+    let media = Media::start("families");
+    let mut control = media.control();
+    let six = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let far = UdpSocket::bind((six, 0)).expect("loopback is there");
+    far.set_read_timeout(Some(SOON))
+        .expect("a socket has timeouts");
+    let mut call = Call::numbered(&mut control, 0, [LOOPBACK, six], party(), far);
+    for _ in 0..50 {
+        call.frame();
+    }
+    control.say(&Command::Statistics(StreamId(2)));
+    let received = control.wait_for(|event| match event {
+        Event::Statistics { statistics, .. } => Some(statistics.received),
+        _ => None,
+    });
+    assert_eq!((received.packets, received.lost), (50, 0));
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Lab {
             Some(Event::Statistics {
                 id: about,
                 statistics,
-            }) if about == id => statistics,
+            }) if about == id => *statistics,
             other => panic!("{other:?}"),
         }
     }

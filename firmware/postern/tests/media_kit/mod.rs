@@ -5,6 +5,8 @@
 //! Not here: what is tested.
 #![allow(dead_code, reason = "each test file uses the part it needs")]
 
+pub(crate) mod sniffer;
+
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -295,20 +297,29 @@ impl Call {
         carrier: UdpSocket,
         teams: UdpSocket,
     ) -> Self {
-        let carrier_stream = spec(1, here, &carrier);
+        Self::numbered(control, 0, [here; 2], carrier, teams)
+    }
+
+    /// The same over an address for each party; with this number there may be others.
+    pub(crate) fn numbered(
+        control: &mut Control,
+        number: u64,
+        [to_carrier, to_teams]: [IpAddr; 2],
+        carrier: UdpSocket,
+        teams: UdpSocket,
+    ) -> Self {
+        let (a, b) = (StreamId(2 * number + 1), StreamId(2 * number + 2));
+        let carrier_stream = spec(a.0, to_carrier, &carrier);
         let teams_stream = StreamSpec {
             rtcp: Rtcp::Muxed,
             source: SourceGate::LatchAuthenticated,
             receive: Some(sdes(1)),
             transmit: Some(sdes(2)),
-            ..spec(2, here, &teams)
+            ..spec(b.0, to_teams, &teams)
         };
         control.put(&carrier_stream);
         control.put(&teams_stream);
-        control.say(&Command::Link {
-            a: StreamId(1),
-            b: StreamId(2),
-        });
+        control.say(&Command::Link { a, b });
         // Links are not answered, but what comes after them is.
         control.streams();
         Self {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use call::{Core, Input, Now, Output};
 use config::Snapshot;
 use embassy_time::{Duration, Instant};
-use media_api::{Command, Event, Statistics};
+use media_api::{Command, Event};
 use sip::message::Message;
 use sip::transport::{FlowId, ListenerId, Source, Transport};
 
@@ -172,7 +172,7 @@ impl Held {
                 }
                 Output::Media(Command::Remove(id)) => Event::Removed {
                     id,
-                    statistics: Statistics::default(),
+                    statistics: Box::default(),
                 },
                 _ => continue,
             };
