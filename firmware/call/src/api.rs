@@ -114,6 +114,15 @@ pub enum Event {
         /// Microsoft's correlation id of the Teams side, if it gave one (INV-23).
         correlation: Option<String>,
     },
+    /// A party should speak and is not heard; told once until it is heard again.
+    Silent {
+        /// The call.
+        call: CallId,
+        /// Trunk of the leg.
+        trunk: String,
+        /// How long it has been silent.
+        milliseconds: u32,
+    },
     /// The stream of a leg has ended, and this is how it was: about the time of [`Event::Ended`], often a little earlier.
     Sounded {
         /// The call.

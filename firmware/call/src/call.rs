@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
+use config::document::trunk::OnSilence;
 use embassy_time::{Duration, Instant};
+use media_api::Millis;
 use sip::message::StatusCode;
 
 use crate::api::{self, CallId, CallView, Ending, Event};
@@ -141,6 +143,21 @@ impl Call {
             self.heard_in_setup(desk, now, from);
         } else {
             self.heard_in_transfer(desk, now, from);
+        }
+    }
+
+    /// The party of a leg should speak and has not been heard for so long.
+    pub(crate) fn silent(&mut self, desk: &mut Desk, now: Now, from: LegNo, since: Millis) {
+        let trunk = self.leg(from).wire.trunk();
+        let (name, then) = (trunk.name.clone(), trunk.media.silence.then);
+        desk.tell(Event::Silent {
+            call: self.id,
+            trunk: name,
+            milliseconds: since.0,
+        });
+        // Before the answer a party owes no audio.
+        if then == OnSilence::HangUp && matches!(self.stage, Stage::Talking(_)) {
+            self.finish(desk, now, &Parting::default(), Ending::Lost);
         }
     }
 

@@ -361,6 +361,11 @@ impl Core {
                     self.with_call(now, call, |call, desk| call.heard(desk, now, leg));
                 }
             }
+            E::Silent { id, since } => {
+                if let Some(LegRef { call, leg }) = self.desk.leg_of_stream(id) {
+                    self.with_call(now, call, |call, desk| call.silent(desk, now, leg, since));
+                }
+            }
             E::Refused { id, .. } => {
                 if let Some(LegRef { call, .. }) = self.desk.leg_of_stream(id) {
                     self.with_call(now, call, |call, desk| call.without_media(desk, now));

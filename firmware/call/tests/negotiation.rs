@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use call::media::negotiate::{Description, LegPolicy, LocalMedia, NegotiateError, Negotiation};
-use config::document::trunk::{Codec, MediaPolicy, Profile, Sources, Suite};
+use config::document::trunk::{Codec, MediaPolicy, Profile, Silence, Sources, Suite};
 use media_api::{Rtcp, Sdes, StreamId, StreamSpec};
 use sip::sdp::SessionDescription;
 use sip::token::{RngCore, Tokens};
@@ -178,6 +178,7 @@ impl Story {
             codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::G729],
             rtcp_mux: false,
             sources: Sources::Latch,
+            silence: Silence::default(),
         };
         let savp = MediaPolicy {
             profile: Profile::Savp,
@@ -191,6 +192,7 @@ impl Story {
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722],
             rtcp_mux: true,
             sources: Sources::Latch,
+            silence: Silence::default(),
         };
         let leg = |policy: LegPolicy, host, session: u64| Leg {
             negotiation: Negotiation::new(

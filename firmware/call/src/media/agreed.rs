@@ -20,9 +20,6 @@ use super::policy::{LegPolicy, StrayMki, has_mki};
 /// DSCP EF (MED-11).
 const EXPEDITED: u8 = 46;
 
-/// A stream that is silent for so long is told of.
-const SILENCE: Millis = Millis(30_000);
-
 /// A format with its number on one leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberedFormat {
@@ -145,6 +142,7 @@ impl Agreed {
         id: StreamId,
         bind: SocketAddr,
         peer: &[NumberedFormat],
+        policy: &LegPolicy,
     ) -> StreamSpec {
         let payloads: PayloadMap = peer
             .iter()
@@ -188,7 +186,9 @@ impl Agreed {
             clock_rate: Format::CLOCK,
             tones,
             dscp: EXPEDITED,
-            silence_after: Some(SILENCE),
+            silence_after: Some(Millis(
+                u32::try_from(policy.media.silence.after.as_millis()).unwrap_or(u32::MAX),
+            )),
         }
     }
 }

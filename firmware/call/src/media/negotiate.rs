@@ -368,7 +368,7 @@ impl Negotiation {
         peer: &[NumberedFormat],
     ) -> Option<StreamSpec> {
         let agreed = self.standing.agreed.as_ref();
-        agreed.map(|agreed| agreed.spec(id, bind, peer))
+        agreed.map(|agreed| agreed.spec(id, bind, peer, &self.policy))
     }
 
     /// What is to be kept over a restart; `None` before both sides have spoken.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::trunk::{Codec, MediaPolicy, Profile, Sources, Suite};
+use super::trunk::{Codec, MediaPolicy, Profile, Silence, Sources, Suite};
 use super::{IdentityId, Known, TenantId, TrustId};
 use crate::finding::Problem;
 use crate::read::{Section, field_of_words};
@@ -166,6 +166,7 @@ impl Carrier {
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::G729],
             rtcp_mux: false,
             sources: Sources::Signalled,
+            silence: Silence::default(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::trunk::{Codec, MediaPolicy, Profile, Sources, Suite};
+use super::trunk::{Codec, MediaPolicy, Profile, Silence, Sources, Suite};
 use super::{Known, TenantId, TrustId};
 use crate::finding::Problem;
 use crate::read::Section;
@@ -75,6 +75,7 @@ impl Teams {
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::G729],
             rtcp_mux: true,
             sources: Sources::Latch,
+            silence: Silence::default(),
         }
     }
 }

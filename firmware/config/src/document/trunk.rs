@@ -3,6 +3,7 @@
 //! Where requests may come from is always written out (SIG-03): there is no trunk for everybody. Header rules reach INVITEs that
 //! go out, and never a header that the stack lives by.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::carrier::Carrier;
@@ -121,6 +122,57 @@ pub enum Sources {
 
 field_of_words!(Sources, "\"signalled\" or \"latch\"", "signalled" => Sources::Signalled, "latch" => Sources::Latch);
 
+/// What follows when a party that should speak is not heard any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnSilence {
+    /// It is told (MED-09): silence is suppressed by some, and kills no call.
+    Tell,
+    /// The call is ended: the party has gone without a word.
+    HangUp,
+}
+
+field_of_words!(OnSilence, "\"tell\" or \"hang_up\"", "tell" => OnSilence::Tell, "hang_up" => OnSilence::HangUp);
+
+/// How long a party may be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// So long; a party on hold may be silent for ever.
+    pub after: Duration,
+    /// What follows.
+    pub then: OnSilence,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self {
+            after: Duration::from_secs(30),
+            then: OnSilence::Tell,
+        }
+    }
+}
+
+impl Silence {
+    /// Shorter is a breath, longer is no watch.
+    const RANGE: RangeInclusive<u64> = 2..=24 * 60 * 60;
+
+    fn read(section: &mut Section<'_, '_>, default: Self) -> Self {
+        let after = section.maybe::<Duration>("silence_after");
+        if let Some(at) = &after
+            && !Self::RANGE.contains(&at.value.as_secs())
+        {
+            let problem = Problem::BadValue {
+                value: format!("{}s", at.value.as_secs()),
+                expected: "a time from \"2s\" to \"24h\"",
+            };
+            section.fault(Some(&at.span), "silence_after", problem);
+        }
+        Self {
+            after: after.map_or(default.after, |at| at.value),
+            then: section.or("on_silence", default.then),
+        }
+    }
+}
+
 /// What a trunk's media may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaPolicy {
@@ -134,6 +186,8 @@ pub struct MediaPolicy {
     pub rtcp_mux: bool,
     /// Whose packets are taken.
     pub sources: Sources,
+    /// How long its party may be silent.
+    pub silence: Silence,
 }
 
 impl MediaPolicy {
@@ -167,6 +221,7 @@ impl MediaPolicy {
             },
             rtcp_mux: section.or("rtcp_mux", default.rtcp_mux),
             sources: section.or("sources", default.sources),
+            silence: Silence::read(section, default.silence),
         }
     }
 }

@@ -37,6 +37,11 @@ pub(super) fn tell(event: &Event) {
             let correlation = correlation.as_deref();
             tracing::debug!(%call, ?ending, status, duration, correlation, "call ended");
         }
+        Event::Silent {
+            call,
+            trunk,
+            milliseconds,
+        } => tracing::info!(%call, %trunk, milliseconds, "a party is not heard any more"),
         Event::Sounded { call, trunk, sound } => sounded(*call, trunk, sound),
         // Anybody can cause this.
         Event::TurnedAway { reason, from } => strangers!(info, ?reason, %from, "turned away"),
