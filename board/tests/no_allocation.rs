@@ -7,8 +7,6 @@
 
 mod namespaces;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
@@ -19,34 +17,6 @@ use board::linux::{Plan, Ports};
 use embassy_time::Duration;
 use hal::{BURST, Burst, Dscp, Ports as _};
 use namespaces::Wire;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[allow(
-    unsafe_code,
-    reason = "an allocator cannot be written without; this is a test"
-)]
-// SAFETY: every call is handed on to the system allocator as it came; the count is a thread-local cell without a
-// destructor, which neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise about `layout` is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `alloc` above, thus from the system allocator with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Packets of a run: all of them fit the ring.
 const PACKETS: usize = 32 * BURST;
@@ -132,13 +102,14 @@ fn a_packet_costs_no_allocation() {
     with_a_wire(|wire| {
         let mut echo = Echo::new(wire);
         echo.speak(PACKETS);
-        let before = (ALLOCATIONS.with(Cell::get), echo.ports.frames());
-        let count = echo.answer(PACKETS);
-        let after = (ALLOCATIONS.with(Cell::get), echo.ports.frames());
-        assert_eq!(after.0, before.0);
+        let before = echo.ports.frames();
+        let mut count = 0;
+        let spent = allocation_counter::measure(|| count = echo.answer(PACKETS));
+        let after = echo.ports.frames();
+        assert_eq!(spent.count_total, 0);
         assert!(count > PACKETS / 2, "{count} came through");
-        assert_eq!(after.1.received - before.1.received, count as u64);
-        assert_eq!(after.1.sent - before.1.sent, count as u64);
+        assert_eq!(after.received - before.received, count as u64);
+        assert_eq!(after.sent - before.sent, count as u64);
     });
 }
 

@@ -2,8 +2,6 @@
 //!
 //! One test, so that no other thread of the harness allocates meanwhile; counts are kept for each thread besides.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 
 use media_dsp::codec::{FRAME, Law};
@@ -15,38 +13,8 @@ use media_dsp::srtp::{Keying, Limits, MasterKey, Receiver, Sender, Suite};
 use media_dsp::stun;
 use media_dsp::tone::{Generator, Region, Tone};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[allow(
-    unsafe_code,
-    reason = "an allocator cannot be written without; this is a test"
-)]
-// SAFETY: every call is handed on to the system allocator as it came; the count is a thread-local cell without a
-// destructor, which neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise about `layout` is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `alloc` above, thus from the system allocator with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
+    allocation_counter::measure(work).count_total
 }
 
 #[test]

@@ -4,45 +4,15 @@
 //!
 //! Not here: nanoseconds, which a bench measures.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 
 use bytes::Bytes;
 use sip::message::{Message, Method, Name, Request, Response, StatusCode, Uri};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[allow(
-    unsafe_code,
-    reason = "an allocator cannot be written without; this is a test"
-)]
-// SAFETY: every call is handed on to the system allocator as it came; the count is a thread-local cell without a
-// destructor, which neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise about `layout` is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `alloc` above, thus from the system allocator with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 fn allocations<T>(work: impl FnOnce() -> T) -> (u64, T) {
-    let before = ALLOCATIONS.with(Cell::get);
-    let result = black_box(work());
-    (ALLOCATIONS.with(Cell::get) - before, result)
+    let mut result = None;
+    let counted = allocation_counter::measure(|| result = Some(black_box(work())));
+    (counted.count_total, result.expect("the work was done"))
 }
 
 fn invite(headers: usize) -> Bytes {
