@@ -10,4 +10,5 @@ pub mod certificates;
 pub mod peers;
 pub mod place;
 pub mod running;
+pub mod scenario;
 pub mod workspace;

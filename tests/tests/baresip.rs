@@ -18,6 +18,8 @@ use tests::running::Running;
 use tests::workspace;
 
 const SOON: Duration = Duration::from_secs(20);
+/// Between two looks at what was heard.
+const LOOK: Duration = Duration::from_millis(200);
 /// 100 ms of speech.
 const PIECE: usize = 800;
 const CARRIER: &str = "tools/lab/assets/carrier.wav";
@@ -142,6 +144,32 @@ impl Phone {
         files.iter().flat_map(|path| samples(path)).collect()
     }
 
+    /// What it last said that it sends and hears, in bits a second, over some seconds.
+    fn rates(&self, place: &Place) -> Option<[u32; 2]> {
+        let log = fs::read(place.path().join(self.log())).ok()?;
+        let log = String::from_utf8_lossy(&log);
+        let (_, last) = log.rsplit_once("audio=")?;
+        let (sent, heard) = last.split_once(" (bit/s)")?.0.split_once('/')?;
+        Some([sent.parse().ok()?, heard.parse().ok()?])
+    }
+
+    /// Waits until what it sends and hears is as it should be.
+    fn await_rates(&self, place: &Place, are: impl Fn(u32) -> bool) {
+        let until = Instant::now() + SOON;
+        while !self
+            .rates(place)
+            .is_some_and(|rates| rates.into_iter().all(&are))
+        {
+            assert!(
+                Instant::now() < until,
+                "{}: {:?}",
+                self.name,
+                self.rates(place)
+            );
+            thread::sleep(LOOK);
+        }
+    }
+
     /// Waits until it has heard what the other says.
     fn await_speech_of(&self, other: &Self, place: &Place) {
         let said = samples(&workspace::root().join(other.speech));
@@ -153,7 +181,7 @@ impl Phone {
                 self.name,
                 other.name
             );
-            thread::sleep(Duration::from_millis(200));
+            thread::sleep(LOOK);
         }
     }
 }
@@ -320,8 +348,15 @@ fn speech_crosses(network: u8, calls: End, hangs_up: End) {
     plain.await_speech_of(&secure, place);
 
     caller.order("hold", "");
-    caller.order("resume", "");
+    for phone in [&secure, &plain] {
+        phone.await_rates(place, |rate| rate == 0);
+    }
     assert_eq!(running.census()["calls"], 1, "a hold ends nothing");
+    caller.order("resume", "");
+    // Its decoder stays silent after a hold, between two of its kind as well: what arrives is counted instead.
+    for phone in [&secure, &plain] {
+        phone.await_rates(place, |rate| rate > 60_000);
+    }
 
     // Which line says so depends on whether the re-INVITE is still under way.
     let (ends, is_told) = match hangs_up {

@@ -1,9 +1,9 @@
-//! kamailio as a proxy before a carrier: the box speaks TLS to it, it writes itself into the route, and every request in the
-//! dialog goes through it, from either side.
+//! kamailio as a proxy before a carrier: it and the box speak TLS to each other, it writes itself into the route, and every request
+//! in the dialog goes through it, from either side.
 //!
-//! SIPp is the carrier behind it and the caller on the box's other side.
+//! SIPp is the carrier behind it and the party on the box's other side.
 //!
-//! Not here: audio (`sipp_audio.rs`, `baresip.rs`).
+//! Not here: audio (`sipp.rs`, `baresip.rs`).
 #![forbid(unsafe_code)]
 
 use std::net::Ipv4Addr;
@@ -13,10 +13,13 @@ use tests::certificates::Authority;
 use tests::peers::{Peer, await_said, free_port};
 use tests::place::Place;
 use tests::running::Running;
+use tests::scenario::{Side, Step, scenario};
 
 const SOON: Duration = Duration::from_secs(20);
-const CALLER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 61);
-const CALLEE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 62);
+/// The party on the other side of the box.
+const PARTY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 61);
+const CARRIER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 62);
+/// The proxy and the box.
 const PROXY: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 const PROXIES: &str = r#"#!KAMAILIO
@@ -39,6 +42,7 @@ modparam("tls", "private_key", "PLACE/proxy.key")
 modparam("tls", "certificate", "PLACE/proxy.pem")
 modparam("tls", "ca_list", "PLACE/root.pem")
 modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "verify_certificate", 1)
 modparam("rr", "enable_double_rr", 1)
 request_route {
   if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
@@ -48,136 +52,70 @@ request_route {
     exit;
   }
   record_route();
-  $du = "sip:CALLEE";
+  if ($si == "CARRIER") { $du = "sip:PROXY:BOX;transport=tls"; }
+  else { $du = "sip:CARRIER:PORT"; }
   t_relay();
 }
 "#;
 
-/// Answers with the route as it came; the end is `ENDED` or `ENDS`.
-const ANSWERS: &str = r#"<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="callee">
-  <recv request="INVITE" rrs="true">
-    <action><ereg regexp=".*" search_in="hdr" header="From" assign_to="1"/></action>
-  </recv>
-  <Reference variables="1"/>
-  <send retrans="500"><![CDATA[
-      SIP/2.0 200 OK
-      [last_Via:]
-      [last_Record-Route:]
-      [last_From:]
-      [last_To:];tag=[pid]t[call_number]
-      [last_Call-ID:]
-      [last_CSeq:]
-      Contact: <sip:callee@[local_ip]:[local_port]>
-      Content-Type: application/sdp
-      Content-Length: [len]
+/// Who does what in a call once it is up, and what the proxy must have routed.
+struct Call {
+    caller: Who,
+    party: &'static [Step],
+    carrier: &'static [Step],
+    routed: &'static [&'static str],
+}
 
-      v=0
-      o=callee 1 1 IN IP4 [local_ip]
-      s=-
-      c=IN IP4 [local_ip]
-      t=0 0
-      m=audio [media_port] RTP/AVP 0
-      a=rtpmap:0 PCMU/8000
-  ]]></send>
-  <recv request="ACK"/>
-  END
-</scenario>
-"#;
-
-/// The call is ended by the other side.
-const ENDED: &str = r#"<recv request="BYE"/>
-  <send><![CDATA[
-      SIP/2.0 200 OK
-      [last_Via:]
-      [last_From:]
-      [last_To:]
-      [last_Call-ID:]
-      [last_CSeq:]
-      Content-Length: 0
-  ]]></send>"#;
-
-/// The call is ended by this side, over the route that it has seen.
-const ENDS: &str = r#"<pause milliseconds="300"/>
-  <send retrans="500"><![CDATA[
-      BYE [next_url] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-      [routes]
-      From: <sip:callee@[local_ip]:[local_port]>;tag=[pid]t[call_number]
-      To:[$1]
-      Call-ID: [call_id]
-      CSeq: 1 BYE
-      Max-Forwards: 70
-      Content-Length: 0
-  ]]></send>
-  <recv response="200"/>"#;
-
-/// The call is ended by the caller.
-const ENDS_CALLER: &str = r#"<pause milliseconds="300"/>
-  <send retrans="500"><![CDATA[
-      BYE [next_url] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-      From: <sip:+12025550100@[local_ip]:[local_port]>;tag=[pid]c[call_number]
-      To: <sip:+13125550100@[remote_ip]:[remote_port]>[peer_tag_param]
-      Call-ID: [call_id]
-      CSeq: 2 BYE
-      Max-Forwards: 70
-      Content-Length: 0
-  ]]></send>
-  <recv response="200"/>"#;
-
-/// Calls; the end is `ENDED` or `ENDS_CALLER`.
-const CALLS: &str = r#"<?xml version="1.0" encoding="ISO-8859-1" ?>
-<scenario name="caller">
-  <send retrans="500"><![CDATA[
-      INVITE sip:+13125550100@[remote_ip]:[remote_port] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-      From: <sip:+12025550100@[local_ip]:[local_port]>;tag=[pid]c[call_number]
-      To: <sip:+13125550100@[remote_ip]:[remote_port]>
-      Call-ID: [call_id]
-      CSeq: 1 INVITE
-      Contact: <sip:caller@[local_ip]:[local_port]>
-      Max-Forwards: 70
-      Content-Type: application/sdp
-      Content-Length: [len]
-
-      v=0
-      o=caller 1 1 IN IP4 [local_ip]
-      s=-
-      c=IN IP4 [local_ip]
-      t=0 0
-      m=audio [media_port] RTP/AVP 0
-      a=rtpmap:0 PCMU/8000
-  ]]></send>
-  <recv response="100" optional="true"/>
-  <recv response="180" optional="true"/>
-  <recv response="200" rrs="true"/>
-  <send><![CDATA[
-      ACK [next_url] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-      [last_From:]
-      [last_To:]
-      Call-ID: [call_id]
-      CSeq: 1 ACK
-      Max-Forwards: 70
-      Content-Length: 0
-  ]]></send>
-  END
-</scenario>
-"#;
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Party,
+    Carrier,
+}
 
 #[test]
 fn our_requests_follow_the_route_through_the_proxy() {
-    a_call_is_ended(ENDS_CALLER, ENDED, "tls");
+    let call = Call {
+        caller: Who::Party,
+        party: &[Step::Pauses(300), Step::Holds, Step::Ends],
+        carrier: &[Step::IsHeld, Step::IsEnded],
+        routed: &["ACK over tls", "INVITE over tls", "BYE over tls"],
+    };
+    calls_cross(&call, Ipv4Addr::new(127, 0, 0, 63));
 }
 
 #[test]
 fn requests_of_the_carrier_follow_the_route_through_the_proxy() {
-    a_call_is_ended(ENDED, ENDS, "udp");
+    let call = Call {
+        caller: Who::Party,
+        party: &[Step::IsHeld, Step::IsEnded],
+        carrier: &[Step::Pauses(300), Step::Holds, Step::Ends],
+        routed: &["ACK over tls", "INVITE over udp", "BYE over udp"],
+    };
+    calls_cross(&call, Ipv4Addr::new(127, 0, 0, 64));
 }
 
-/// A call whose BYE comes to the proxy over `transport`.
-fn a_call_is_ended(caller_ends: &str, callee_ends: &str, transport: &str) {
+#[test]
+fn calls_of_the_carrier_come_through_the_proxy() {
+    let call = Call {
+        caller: Who::Carrier,
+        party: &[Step::Pauses(300), Step::Holds, Step::Ends],
+        carrier: &[Step::IsHeld, Step::IsEnded],
+        routed: &["ACK over udp", "INVITE over tls", "BYE over tls"],
+    };
+    calls_cross(&call, Ipv4Addr::new(127, 0, 0, 65));
+}
+
+/// Ports of everybody.
+struct Ports {
+    proxy_udp: u16,
+    proxy_tls: u16,
+    box_udp: u16,
+    box_tls: u16,
+    party: u16,
+    carrier: u16,
+}
+
+fn calls_cross(call: &Call, media: Ipv4Addr) {
     let place = Place::new("kamailio");
     let authority = Authority::new("kamailio");
     let own = authority.sign(&["sbc.example", "127.0.0.1"]);
@@ -187,41 +125,88 @@ fn a_call_is_ended(caller_ends: &str, callee_ends: &str, transport: &str) {
     place.write("own.key", &own.key);
     place.write("proxy.pem", &proxy.certificate);
     place.write("proxy.key", &proxy.key);
-    place.write(
-        "callee.xml",
-        &ANSWERS.replace("END\n", &format!("{callee_ends}\n")),
-    );
-    place.write(
-        "caller.xml",
-        &CALLS.replace("END\n", &format!("{caller_ends}\n")),
-    );
-    let media = if transport == "tls" {
-        "127.0.0.63"
-    } else {
-        "127.0.0.64"
+    let side = |who| {
+        if call.caller == who {
+            Side::Caller
+        } else {
+            Side::Callee
+        }
     };
-    let (udp, tls) = (free_port(PROXY), free_port(PROXY));
-    let (listens, secure) = (free_port(PROXY), free_port(PROXY));
-    let (caller, callee) = (free_port(CALLER), free_port(CALLEE));
+    for (file, who, steps) in [
+        ("party.xml", Who::Party, call.party),
+        ("carrier.xml", Who::Carrier, call.carrier),
+    ] {
+        place.write(file, &scenario(side(who), "[media_port]", steps));
+    }
+    let ports = Ports {
+        proxy_udp: free_port(PROXY),
+        proxy_tls: free_port(PROXY),
+        box_udp: free_port(PROXY),
+        box_tls: free_port(PROXY),
+        party: free_port(PARTY),
+        carrier: free_port(CARRIER),
+    };
+    let _kamailio = start_kamailio(&place, &ports);
+    let running = Running::start(place, &configuration(media, &ports));
+    let place = running.place();
+
+    let start = |who| {
+        let (name, address, port, target) = match who {
+            Who::Party => ("party", PARTY, ports.party, ports.box_udp),
+            Who::Carrier => ("carrier", CARRIER, ports.carrier, ports.proxy_udp),
+        };
+        let (file, target) = (format!("{name}.xml"), format!("{PROXY}:{target}"));
+        let mut arguments = vec!["-sf", &file, "-m", "5", "-r", "5"];
+        if call.caller == who {
+            arguments.push(&target);
+        }
+        Peer::sipp(place, name, (address, port), &arguments)
+    };
+    let (mut answers, mut calls) = match call.caller {
+        Who::Party => (start(Who::Carrier), start(Who::Party)),
+        Who::Carrier => (start(Who::Party), start(Who::Carrier)),
+    };
+    for side in [&mut calls, &mut answers] {
+        let status = side.ended(SOON);
+        assert!(status.success(), "sipp says {status}: some call failed");
+    }
+    for request in call.routed {
+        await_said(place, "kamailio.log", &format!("routed {request}"), SOON);
+    }
+    running.await_nothing_left(SOON);
+}
+
+fn start_kamailio(place: &Place, ports: &Ports) -> Peer {
     let folder = place.path().display().to_string();
     let file = place.write(
         "kamailio.cfg",
         &PROXIES
             .replace("PROXY", &PROXY.to_string())
-            .replace("UDP", &udp.to_string())
-            .replace("TLS\n", &format!("{tls}\n"))
+            .replace("UDP\n", &format!("{}\n", ports.proxy_udp))
+            .replace("TLS\n", &format!("{}\n", ports.proxy_tls))
             .replace("PLACE", &folder)
-            .replace("CALLEE", &format!("{CALLEE}:{callee}")),
+            .replace("CARRIER", &CARRIER.to_string())
+            .replace("BOX", &ports.box_tls.to_string())
+            .replace("PORT", &ports.carrier.to_string()),
     );
     #[rustfmt::skip]
-    let _kamailio = Peer::start(&place, "kamailio", "kamailio", &[
+    let kamailio = Peer::start(place, "kamailio", "kamailio", &[
         "-f", &file.display().to_string(), "-DD", "-E", "-P", &format!("{folder}/kamailio.pid"),
         "-Y", &folder, "-m", "64", "-M", "8",
     ]);
-    let running = Running::start(
-        place,
-        &format!(
-            r#"
+    kamailio
+}
+
+fn configuration(media: Ipv4Addr, ports: &Ports) -> String {
+    let Ports {
+        proxy_tls,
+        box_udp,
+        box_tls,
+        party,
+        ..
+    } = ports;
+    format!(
+        r#"
 version = 1
 [media]
 address = "{media}"
@@ -238,52 +223,35 @@ bundle = "root.pem"
 [[listener]]
 name = "plain"
 transport = "udp"
-address = "127.0.0.1:{listens}"
+address = "{PROXY}:{box_udp}"
 [[listener]]
 name = "secure"
 transport = "tls"
-address = "127.0.0.1:{secure}"
+address = "{PROXY}:{box_tls}"
 identity = "own"
 client_auth = "required"
 [[trunk]]
-name = "caller"
+name = "party"
 kind = "carrier"
 listener = "plain"
-peers = ["{CALLER}:{caller}"]
-sources = ["{CALLER}"]
+peers = ["{PARTY}:{party}"]
+sources = ["{PARTY}"]
 [[trunk]]
 name = "carrier"
 kind = "carrier"
 listener = "secure"
 transport = "tls"
 trust = "root"
-peers = ["proxy.example:{tls}"]
+peers = ["proxy.example:{proxy_tls}"]
 sources = ["{PROXY}"]
 [[route]]
 name = "out"
-from = ["caller"]
+from = ["party"]
 send_to = ["carrier"]
+[[route]]
+name = "in"
+from = ["carrier"]
+send_to = ["party"]
 "#
-        ),
-    );
-    let place = running.place();
-    #[rustfmt::skip]
-    let mut answers = Peer::sipp(place, "callee", (CALLEE, callee), &["-sf", "callee.xml", "-m", "5"]);
-    #[rustfmt::skip]
-    let mut calls = Peer::sipp(place, "caller", (CALLER, caller), &[
-        "-sf", "caller.xml", "-m", "5", "-r", "5",
-        &format!("127.0.0.1:{listens}"),
-    ]);
-    for side in [&mut calls, &mut answers] {
-        let status = side.ended(SOON);
-        assert!(status.success(), "sipp says {status}: some call failed");
-    }
-    await_said(place, "kamailio.log", "routed ACK over tls", SOON);
-    await_said(
-        place,
-        "kamailio.log",
-        &format!("routed BYE over {transport}"),
-        SOON,
-    );
-    running.await_nothing_left(SOON);
+    )
 }
