@@ -53,22 +53,34 @@ impl Leg {
             .negotiation
             .offer(Some(description), &mut desk.tokens)
             .map_err(|_| Cause::UnusableAnswer)?;
-        self.reinvite(desk, now, &body, Purpose::Offer(description.clone()));
+        let purpose = Purpose::Offer(description.clone());
+        self.ask(desk, now, Method::Invite, Some(body), purpose);
         Ok(())
     }
 
-    fn reinvite(&mut self, desk: &mut Desk, now: Now, body: &Bytes, purpose: Purpose) {
+    /// Sends a request of ours, which keeps the session: INVITE with an offer, or UPDATE without.
+    fn ask(
+        &mut self,
+        desk: &mut Desk,
+        now: Now,
+        method: Method,
+        offer: Option<Bytes>,
+        purpose: Purpose,
+    ) {
         let owner = Owner::Leg(self.call, self.no);
         let State::Confirmed(confirmed) = &mut self.state else {
             return;
         };
         let mut request = self
             .wire
-            .dress_request(confirmed.dialog.request(Method::Invite), &Method::Invite);
+            .dress_request(confirmed.dialog.request(method.clone()), &method);
         for (name, value) in confirmed.timer.headers() {
             request = request.header(name, value);
         }
-        let request = request.body(SDP, body.clone()).finish();
+        if let Some(offer) = offer {
+            request = request.body(SDP, offer);
+        }
+        let request = request.finish();
         let client = desk.send(
             now,
             owner,
@@ -383,37 +395,13 @@ impl Leg {
         if !self.may_offer() {
             return;
         }
-        let owner = Owner::Leg(self.call, self.no);
-        let with_update = self.wire.may_update();
         let Some(confirmed) = self.confirmed() else {
             return;
         };
-        if with_update && confirmed.updates {
-            let State::Confirmed(confirmed) = &mut self.state else {
-                return;
-            };
-            let mut request = self
-                .wire
-                .dress_request(confirmed.dialog.request(Method::Update), &Method::Update);
-            for (name, value) in confirmed.timer.headers() {
-                request = request.header(name, value);
-            }
-            let request = request.finish();
-            let client = desk.send(
-                now,
-                owner,
-                request.clone(),
-                &self.wire.in_dialog(&confirmed.dialog),
-                None,
-            );
-            confirmed.ours = Some(Ours {
-                client,
-                purpose: Purpose::Refresh,
-                request,
-                exchange: Exchange::default(),
-            });
+        if confirmed.updates && self.wire.may_update() {
+            self.ask(desk, now, Method::Update, None, Purpose::Refresh);
         } else if let Some(body) = self.stream.negotiation.repeat() {
-            self.reinvite(desk, now, &body, Purpose::Refresh);
+            self.ask(desk, now, Method::Invite, Some(body), Purpose::Refresh);
         }
     }
 }
