@@ -5,9 +5,9 @@
 //! Strangers never get this far: [`is_stranger`] is asked before the transaction layer, so that they hear nothing at all (SIG-03).
 
 use embassy_time::Duration;
-use sip::dialog::Dialog;
 use sip::dialog::refer::Replaces;
-use sip::message::{Message, Method, Name, Request, Response, StatusCode};
+use sip::dialog::{Dialog, IntervalTooSmall};
+use sip::message::{Message, Method, Name, Request, Response, StatusCode, UnfitBody};
 use sip::transaction::ServerId;
 use sip::transport::Source;
 
@@ -20,7 +20,7 @@ use crate::core::{Core, Now};
 use crate::desk::{LegRef, Owner};
 use crate::flow::setup::Setup;
 use crate::leg::incoming::Incoming;
-use crate::leg::wire::Wire;
+use crate::leg::wire::{Wire, session_timer};
 use crate::leg::{Leg, LegInput, LegNo, State};
 use crate::route::hunt::Hunt;
 use crate::route::{Attempt, choose};
@@ -84,6 +84,15 @@ impl Core {
         );
     }
 
+    /// RFC 3261 §8.2.3.
+    fn unfit(&mut self, now: Now, id: ServerId, request: &Request, unfit: UnfitBody) {
+        let tag = self.desk().tokens.tag();
+        let (name, value) = unfit.cure();
+        let reply = Response::reply(request, StatusCode::UNSUPPORTED_MEDIA_TYPE).to_tag(&tag);
+        self.desk()
+            .respond(now, id, reply.header(name, value).finish());
+    }
+
     fn receive_in_dialog(
         &mut self,
         now: Now,
@@ -94,6 +103,12 @@ impl Core {
     ) {
         let found = self.desk().leg_of_tag(tag);
         match found {
+            Some(_)
+                if matches!(request.method(), Method::Invite | Method::Update)
+                    && let Err(unfit) = request.description() =>
+            {
+                self.unfit(now, id, &request, unfit);
+            }
             Some(LegRef { call, leg }) => {
                 let owner = Owner::Leg(call, leg);
                 self.deliver(
@@ -191,6 +206,20 @@ impl Core {
         if self.desk().draining || !self.desk().media_is_up() {
             self.turned_away(source, TurnedAway::Unavailable);
             return self.refuse(now, id, request, StatusCode::SERVICE_UNAVAILABLE);
+        }
+        if let Err(unfit) = request.description() {
+            self.turned_away(source, TurnedAway::Malformed);
+            return self.unfit(now, id, request, unfit);
+        }
+        let session = session_timer(self.desk().snapshot.trunk(trunk));
+        if let Err(IntervalTooSmall { min_se }) = session.check(request) {
+            // RFC 4028 §8: INV-18.
+            self.turned_away(source, TurnedAway::Malformed);
+            let tag = self.desk().tokens.tag();
+            let reply = Response::reply(request, StatusCode::SESSION_INTERVAL_TOO_SMALL)
+                .to_tag(&tag)
+                .header(Name::MinSe, min_se.to_string());
+            return self.desk().respond(now, id, reply.finish());
         }
         if let Ok(Some(replaces)) = request.headers().replaces() {
             return self.replacing(now, id, request, trunk, &replaces);
@@ -306,7 +335,9 @@ impl Core {
             .map_err(|_| Cause::status(StatusCode::BAD_REQUEST))?;
         let desk = self.desk();
         let mut stream = desk.open_stream(now, call, no, &wire)?;
-        if !request.body().is_empty() && stream.negotiation.receive_offer(request.body()).is_err() {
+        if let Some(offer) = request.description().unwrap_or_default()
+            && stream.negotiation.receive_offer(offer).is_err()
+        {
             stream.release(desk, now);
             return Err(Cause::UnusableAnswer);
         }

@@ -669,32 +669,6 @@ fn a_carrier_without_an_offer_gets_one_and_teams_gets_one_too() {
 }
 
 #[test]
-fn strangers_hear_nothing() {
-    // SIG-03
-    let mut lab = Lab::new();
-    let message = sip::message::Message::parse(bytes::Bytes::from(kit::carrier_invite("", "")))
-        .expect("parses");
-    let source = sip::transport::Source {
-        flow: sip::transport::FlowId(1),
-        listener: sip::transport::ListenerId(0),
-        transport: sip::transport::Transport::Udp,
-        local: "127.0.0.1:5060".parse().expect("an address"),
-        remote: "127.0.0.10:5070".parse().expect("an address"),
-        tls: None,
-    };
-    lab.input(call::Input::Sip { message, source });
-    lab.quiet(Side::Carrier);
-    lab.quiet(Side::Teams);
-    assert!(lab.events.iter().any(|e| matches!(
-        e,
-        Event::TurnedAway {
-            reason: call::api::TurnedAway::Stranger,
-            ..
-        }
-    )));
-}
-
-#[test]
 fn nobody_answers() {
     let mut lab = Lab::new();
     let (_, invite) = lab.teams_calls("", &teams_sdp(50000, 'T', ""));

@@ -22,8 +22,12 @@ pub fn message(data: &[u8]) {
             assert_eq!(message.bytes(), &bytes, "lossless");
             every_header(&message);
             match &message {
-                Message::Request(request) => answer(request),
+                Message::Request(request) => {
+                    let _ = request.description();
+                    answer(request);
+                }
                 Message::Response(response) => {
+                    let _ = response.description();
                     let _ = response.check();
                     same_again(&Message::from(response.rebuild().finish()), &message);
                 }

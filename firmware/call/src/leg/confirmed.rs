@@ -190,7 +190,8 @@ impl Leg {
         if !due.answer_due {
             return Vec::new();
         }
-        match self.stream.negotiation.receive_answer(ack.body()) {
+        let answer = ack.description().unwrap_or_default().unwrap_or_default();
+        match self.stream.negotiation.receive_answer(answer) {
             Ok(description) => {
                 self.stream.install_again(desk);
                 vec![LegEvent::Agreed(description)]

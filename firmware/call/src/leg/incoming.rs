@@ -44,7 +44,7 @@ enum Delayed {
 
 impl Incoming {
     pub(crate) fn new(server: ServerId, invite: Request, dialog: Dialog) -> Self {
-        let delayed = if invite.body().is_empty() {
+        let delayed = if invite.description().unwrap_or_default().is_none() {
             Delayed::Yes
         } else {
             Delayed::No
@@ -211,7 +211,7 @@ impl Leg {
                     self.remove_stream(desk);
                     vec![LegEvent::GaveUp(super::reason_of(request.headers()))]
                 }
-                Method::Update if request.body().is_empty() => {
+                Method::Update if request.description().unwrap_or_default().is_none() => {
                     desk.answer(now, id, &request, StatusCode::OK, &self.wire);
                     Vec::new()
                 }

@@ -198,7 +198,7 @@ impl Leg {
             request: request.clone(),
             until: now.instant + OFFER_PATIENCE,
         });
-        if request.body().is_empty() {
+        let Some(offer) = request.description().unwrap_or_default() else {
             if request.method() == Method::Update {
                 // A refresh without an offer: no SDP in the answer either.
                 let State::Confirmed(confirmed) = &mut self.state else {
@@ -222,9 +222,9 @@ impl Leg {
                 None => self.refuse_offer(desk, now, StatusCode::NOT_ACCEPTABLE_HERE),
             }
             return Vec::new();
-        }
-        let refresh = self.stream.negotiation.is_refresh(request.body());
-        match self.stream.negotiation.receive_offer(request.body()) {
+        };
+        let refresh = self.stream.negotiation.is_refresh(offer);
+        match self.stream.negotiation.receive_offer(offer) {
             Ok(_) if refresh => {
                 // INV-19: nothing that the other side could notice.
                 match self.stream.negotiation.answer_again(&mut desk.tokens) {
@@ -354,13 +354,13 @@ impl Leg {
             let destination = self.wire.in_dialog(&confirmed.dialog);
             desk.acknowledge(now, ours.client, &tag, ack, &destination);
         }
-        if response.body().is_empty() {
+        let Some(answer) = response.description().unwrap_or_default() else {
             return match ours.purpose {
                 Purpose::Offer(_) => self.offer_refused(StatusCode::NOT_ACCEPTABLE_HERE, &ours),
                 Purpose::Refresh => Vec::new(),
             };
-        }
-        let answered = self.stream.negotiation.receive_answer(response.body());
+        };
+        let answered = self.stream.negotiation.receive_answer(answer);
         self.stream.install_again(desk);
         match (ours.purpose, answered) {
             (Purpose::Refresh, _) => Vec::new(),

@@ -235,9 +235,10 @@ impl Leg {
                 None,
             );
         }
-        let description = (!response.body().is_empty())
-            .then(|| self.stream.negotiation.receive_answer(response.body()).ok())
-            .flatten();
+        let description = response
+            .description()
+            .unwrap_or_default()
+            .and_then(|answer| self.stream.negotiation.receive_answer(answer).ok());
         vec![LegEvent::Progress {
             status: response.status(),
             description,
@@ -264,11 +265,11 @@ impl Leg {
             return vec![LegEvent::Failed(Cause::UnusableAnswer)];
         };
         self.acknowledge(desk, now, outgoing.client, &mut dialog, &tag);
-        let description = if response.body().is_empty() {
+        let description = match response.description() {
             // RFC 6337 §3.1.1: the answer may have come in a reliable provisional.
-            self.stream.negotiation.described().cloned()
-        } else {
-            self.stream.negotiation.receive_answer(response.body()).ok()
+            Ok(None) => self.stream.negotiation.described().cloned(),
+            Ok(Some(answer)) => self.stream.negotiation.receive_answer(answer).ok(),
+            Err(_) => None,
         };
         let timer = SessionTimer::client(now.instant, response, outgoing.timer);
         let mut confirmed = Confirmed::new(dialog, timer, None);
@@ -370,11 +371,12 @@ impl Leg {
         id: transaction::ServerId,
         request: &Request,
     ) -> Vec<LegEvent> {
-        match request.method() {
-            Method::Update if request.body().is_empty() => {
+        let offer = request.description().unwrap_or_default();
+        match (request.method(), offer) {
+            (Method::Update, None) => {
                 desk.answer(now, id, request, StatusCode::OK, &self.wire);
             }
-            Method::Update => match self.stream.negotiation.receive_offer(request.body()) {
+            (Method::Update, Some(offer)) => match self.stream.negotiation.receive_offer(offer) {
                 Ok(described) => {
                     let answer = self.stream.negotiation.answer(&described, &mut desk.tokens);
                     match answer {
@@ -404,10 +406,10 @@ impl Leg {
                     &self.wire,
                 ),
             },
-            Method::Options | Method::Notify => {
+            (Method::Options | Method::Notify, _) => {
                 desk.answer(now, id, request, StatusCode::OK, &self.wire)
             }
-            Method::Bye => {
+            (Method::Bye, _) => {
                 desk.answer(now, id, request, StatusCode::OK, &self.wire);
             }
             _ => desk.answer_unused(now, id, request, &self.wire),

@@ -24,6 +24,14 @@ use crate::route::translate::HeaderChange;
 pub(crate) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, REFER, NOTIFY, INFO";
 
+/// What a trunk's sessions are kept up by (INV-18).
+pub(crate) const fn session_timer(trunk: &Trunk) -> SessionTimerPolicy {
+    SessionTimerPolicy {
+        expires: trunk.session.expires,
+        min_se: trunk.session.min_se,
+    }
+}
+
 /// Who is called, by whom, with what: everything of an INVITE that the route or a transfer decides.
 #[derive(Debug, Clone)]
 pub(crate) struct Invitation {
@@ -167,11 +175,7 @@ impl Wire {
     }
 
     pub(crate) fn session_timer(&self) -> SessionTimerPolicy {
-        let session = self.trunk().session;
-        SessionTimerPolicy {
-            expires: session.expires,
-            min_se: session.min_se,
-        }
+        session_timer(self.trunk())
     }
 
     /// The headers that every request of a leg bears besides those of its dialog.

@@ -9,7 +9,7 @@
 //!
 //! Not here: when an offer may be made (`leg`), ports (`ports`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use media_api::{StreamId, StreamSpec};
@@ -55,7 +55,7 @@ pub enum NegotiateError {
     #[error("there is no codec in common")]
     NoCodec,
     /// No address that packets could be sent to.
-    #[error("the address is a name, of the other address family, or missing")]
+    #[error("the address is a name, of the other address family, of many, or missing")]
     NoAddress,
     /// Nothing has been offered that this could answer, or nothing received that could be answered.
     #[error("no offer is outstanding")]
@@ -420,6 +420,11 @@ impl Negotiation {
     ) -> Result<Description, NegotiateError> {
         let address = session.address_of(audio).and_then(Address::ip);
         let address = address.ok_or(NegotiateError::NoAddress)?;
+        // A call is between two: what is sent to many would be a weapon.
+        let is_many = address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if is_many {
+            return Err(NegotiateError::NoAddress);
+        }
         if !address.is_unspecified() && address.is_ipv4() != self.local.address.is_ipv4() {
             return Err(NegotiateError::NoAddress);
         }

@@ -22,6 +22,21 @@ pub struct SessionTimerPolicy {
 }
 
 impl SessionTimerPolicy {
+    /// Whether the interval that a request asks for is long enough (RFC 4028 §8).
+    ///
+    /// # Errors
+    /// It is not, and the peer understands 422.
+    pub fn check(&self, request: &Request) -> Result<(), IntervalTooSmall> {
+        let min_se = self.min_se.max(LEAST);
+        let headers = request.headers();
+        match headers.session_expires() {
+            Ok(Some(asked)) if asked.seconds < min_se && headers.supported().contains("timer") => {
+                Err(IntervalTooSmall { min_se })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What an INVITE of ours says.
     #[must_use]
     pub fn headers(&self) -> Vec<(Name<'static>, String)> {
@@ -126,19 +141,12 @@ impl SessionTimer {
         timer
     }
 
-    /// Whether the interval of a request is long enough.
+    /// [`SessionTimerPolicy::check`] by the policy of this session.
     ///
     /// # Errors
-    /// It is not, and the peer understands 422.
+    /// As there.
     pub fn check(&self, request: &Request) -> Result<(), IntervalTooSmall> {
-        let min_se = self.policy.min_se.max(LEAST);
-        let headers = request.headers();
-        match headers.session_expires() {
-            Ok(Some(asked)) if asked.seconds < min_se && headers.supported().contains("timer") => {
-                Err(IntervalTooSmall { min_se })
-            }
-            _ => Ok(()),
-        }
+        self.policy.check(request)
     }
 
     /// The peer refreshes (or begins) the session with a request: what our 2xx says.

@@ -6,6 +6,7 @@
 //!
 //! Not here: framing a stream ([`crate::framing`]), transactions, forwarding (a B2BUA builds new messages).
 
+mod body;
 mod build;
 mod chars;
 mod check;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use body::UnfitBody;
 pub use build::{RequestBuilder, ResponseBuilder, refuse};
 pub use error::{HeaderError, ParseError, ParseErrorKind, Problem, UriError, ValueError};
 pub use headers::{Header, Headers};
@@ -217,6 +219,14 @@ impl Request {
         self.parts.bytes.slice_ref(self.body())
     }
 
+    /// The SDP in the body, alone or among other parts; `None` if there is none, or nothing that must be understood.
+    ///
+    /// # Errors
+    /// The sender insists on something else.
+    pub fn description(&self) -> Result<Option<&[u8]>, UnfitBody> {
+        body::description(&self.headers(), self.body())
+    }
+
     /// What came in, or what is to be sent.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
@@ -253,6 +263,14 @@ impl Response {
     #[must_use]
     pub fn body_bytes(&self) -> Bytes {
         self.parts.bytes.slice_ref(self.body())
+    }
+
+    /// The SDP in the body, alone or among other parts; `None` if there is none, or nothing that must be understood.
+    ///
+    /// # Errors
+    /// The sender insists on something else.
+    pub fn description(&self) -> Result<Option<&[u8]>, UnfitBody> {
+        body::description(&self.headers(), self.body())
     }
 
     /// What came in, or what is to be sent.
