@@ -28,6 +28,14 @@ fn settings_that_do_not_go_together() {
 }
 
 #[test]
+fn media_that_cannot_be() {
+    hold(
+        include_str!("findings/media.toml"),
+        include_str!("findings/media.txt"),
+    );
+}
+
+#[test]
 fn syntax_errors_do_not_hide_the_rest() {
     hold(
         include_str!("findings/syntax.toml"),

@@ -23,6 +23,7 @@ words! {
         Streams "streams" "Streams held.",
         PortsOpen "ports_open" "Local ports in use.",
         LongestTurn "longest_turn" "Longest turn of the worker's loop, without its waiting.",
+        ChecksAnswered "checks_answered" "ICE checks answered.",
         Overruns "overruns" "Datagrams lost because nobody took them from their port in time.",
     }
 }
@@ -38,6 +39,7 @@ impl MediaCounter {
             | Self::RtcpRelayed
             | Self::RtcpMade
             | Self::ToneFrames
+            | Self::ChecksAnswered
             | Self::Overruns => (Unit::Packets, Kind::Counter),
             Self::OctetsReceived | Self::OctetsSent => (Unit::Octets, Kind::Counter),
             Self::Turns | Self::EventsLost => (Unit::Items, Kind::Counter),

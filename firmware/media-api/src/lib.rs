@@ -36,7 +36,7 @@ pub use frame::{Decoder, Frame, FrameError, encode};
 pub use key::{KeyMaterial, MkiRule, Sdes, Suite};
 pub use statistics::{Metrics, PeerReport, Quality, Received, Sent, Statistics};
 pub use stream::{
-    Codec, Direction, Law, Millis, PayloadMap, Region, Remote, Rtcp, SourceGate, StreamId,
+    Codec, Direction, Ice, Law, Millis, PayloadMap, Region, Remote, Rtcp, SourceGate, StreamId,
     StreamSpec, ToneFormat,
 };
 pub use version::{ORPHAN_AFTER, VERSION, Version};

@@ -6,6 +6,8 @@
 //!
 //! Not here: the peer of a stream (`Command::Link`), its keys (`key.rs`).
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -159,6 +161,24 @@ pub struct ToneFormat {
     pub region: Region,
 }
 
+/// ICE on a stream: ours is always the lite side (RFC 8445 §2.5), which answers checks and sends none.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ice {
+    /// Our user fragment.
+    pub name: String,
+    /// Our password, by which checks authenticate.
+    pub password: String,
+    /// The user fragment of the party, once it has answered: of several forks this one is talked to. Until then all are.
+    pub party: Option<String>,
+}
+
+impl core::fmt::Debug for Ice {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { name, party, .. } = self;
+        write!(f, "Ice({name} to {party:?})")
+    }
+}
+
 /// All there is to say about one side of a call's audio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamSpec {
@@ -174,6 +194,8 @@ pub struct StreamSpec {
     pub direction: Direction,
     /// Whose packets are taken.
     pub source: SourceGate,
+    /// ICE, where it was agreed: it tells where the party is, and [`Self::source`] does not.
+    pub ice: Option<Box<Ice>>,
     /// The party's key, where it sends SRTP. What does not authenticate goes nowhere.
     pub receive: Option<Sdes>,
     /// Our key, where we send SRTP.

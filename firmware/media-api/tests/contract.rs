@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use measure::{DropReason, MediaCounter, Refusal};
 use media_api::{
-    Codec, Command, Direction, Event, Frame, KeyMaterial, Law, Metrics, Millis, MkiRule,
+    Codec, Command, Direction, Event, Frame, Ice, KeyMaterial, Law, Metrics, Millis, MkiRule,
     PayloadMap, PeerReport, Quality, Received, Region, Remote, Rtcp, Sdes, Sent, SourceGate,
     Statistics, StreamId, StreamSpec, Suite, Tone, ToneFormat, VERSION, Version, encode,
 };
@@ -27,6 +27,11 @@ fn spec() -> StreamSpec {
         }),
         direction: Direction::SendRecv,
         source: SourceGate::LatchAuthenticated,
+        ice: Some(Box::new(Ice {
+            name: "8hhY".to_owned(),
+            password: "asd88fgpdd777uzjYhagZg".to_owned(),
+            party: Some("9uB6".to_owned()),
+        })),
         receive: Some(Sdes {
             suite: Suite::AesCm128HmacSha1_80,
             key: KeyMaterial::new(&[7; 30]),
@@ -124,6 +129,7 @@ fn commands() -> Vec<Command> {
             rtcp,
             tones,
             remote: None,
+            ice: None,
             receive: None,
             transmit: None,
             payloads: PayloadMap::empty(),
@@ -297,7 +303,7 @@ fn every_message_survives_the_journey() {
 fn keys_are_never_printed() {
     let text = format!("{:?}", commands());
     assert!(
-        !text.contains("7, 7, 7") && !text.contains("9, 9, 9"),
+        !text.contains("asd88fg") && !text.contains("7, 7, 7") && !text.contains("9, 9, 9"),
         "{text}"
     );
 }

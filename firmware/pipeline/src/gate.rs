@@ -14,6 +14,7 @@ use measure::DropReason;
 use media_api::{Rtcp, SourceGate, StreamSpec};
 use media_dsp::rtp::Header;
 
+use crate::flow::Purpose;
 use crate::verdict::Step;
 
 /// A held plain source may be followed to another address only after so long a silence.
@@ -58,6 +59,8 @@ enum Rule {
     Authenticated,
     /// The first who speaks.
     First,
+    /// Whoever authenticates; but where the party is, ICE says.
+    Checked,
 }
 
 /// The newest packet taken.
@@ -80,6 +83,9 @@ pub(crate) enum Admission {
 impl Gate {
     pub(crate) fn new(spec: &StreamSpec) -> Self {
         let rule = match (spec.source, &spec.receive) {
+            (_, Some(_)) if spec.ice.is_some() => Rule::Checked,
+            // From where ICE says the party is.
+            (_, None) if spec.ice.is_some() => Rule::Signalled,
             (SourceGate::Signalled, _) | (SourceGate::LatchAuthenticated, None) => Rule::Signalled,
             (SourceGate::LatchAuthenticated | SourceGate::LatchFirst, Some(_)) => {
                 Rule::Authenticated
@@ -106,7 +112,9 @@ impl Gate {
     pub(crate) fn replaced(&self, spec: &StreamSpec) -> Self {
         let mut gate = Self::new(spec);
         let (others, before) = (&mut gate.others, &self.others);
-        if gate.rule == self.rule && others.signalled_rtp == before.signalled_rtp {
+        let is_checked = spec.ice.is_some() && self.hold == Hold::Held;
+        let is_same_party = is_checked || others.signalled_rtp == before.signalled_rtp;
+        if gate.rule == self.rule && is_same_party {
             (gate.rtp, gate.hold, gate.newest) = (self.rtp, self.hold, self.newest);
             if others.signalled_rtcp == before.signalled_rtcp && others.rtcp == before.rtcp {
                 others.held_rtcp = before.held_rtcp;
@@ -144,7 +152,7 @@ impl Gate {
         match self.rule {
             // Nothing else is ever held.
             Rule::Signalled => Err(DropReason::ForeignSource),
-            Rule::Authenticated | Rule::First => Ok(Admission::Candidate),
+            Rule::Authenticated | Rule::First | Rule::Checked => Ok(Admission::Candidate),
         }
     }
 
@@ -185,7 +193,7 @@ impl Gate {
                 }
             }
             (Rule::First | Rule::Authenticated, Admission::Known) => self.hold = Hold::Held,
-            (Rule::Signalled, _) => {}
+            (Rule::Signalled | Rule::Checked, _) => {}
         }
         if is_newer {
             self.newest = Some(Newest {
@@ -211,13 +219,36 @@ impl Gate {
         }
     }
 
+    /// ICE says where the party is.
+    pub(crate) fn choose(&mut self, purpose: Purpose, address: SocketAddr) -> Moved {
+        match purpose {
+            Purpose::Rtp => {
+                self.hold = Hold::Held;
+                match self.rtp.replace(address) {
+                    Some(before) if before == address => Moved::No,
+                    _ => Moved::To(address),
+                }
+            }
+            Purpose::Rtcp => {
+                self.others.held_rtcp = Some(address);
+                Moved::No
+            }
+        }
+    }
+
+    /// Another fork of the party has answered: what the last one chose is not its choice, and until it checks it is where it says.
+    pub(crate) fn forget_choice(&mut self) {
+        (self.rtp, self.hold) = (self.others.signalled_rtp, Hold::None);
+        self.others.held_rtcp = None;
+    }
+
     /// May this source send RTCP, and must it prove itself?
     pub(crate) fn ask_rtcp(&self, from: SocketAddr) -> Step<Admission> {
         if self.rtcp_target() == Some(from) {
             return Ok(Admission::Known);
         }
         let is_known = match self.rule {
-            Rule::Authenticated => return Ok(Admission::Candidate),
+            Rule::Authenticated | Rule::Checked => return Ok(Admission::Candidate),
             Rule::Signalled => Some(from) == self.others.signalled_rtp,
             // From beside the source of RTP, or from where it was signalled.
             Rule::First => {
@@ -236,7 +267,8 @@ impl Gate {
     /// RTCP of this source is good.
     pub(crate) fn prove_rtcp(&mut self, from: SocketAddr) {
         // Over one port with RTP it is RTP that tells the address.
-        if self.others.rtcp == Rtcp::Separate && self.rule != Rule::Signalled {
+        let follows = matches!(self.rule, Rule::Authenticated | Rule::First);
+        if self.others.rtcp == Rtcp::Separate && follows {
             self.others.held_rtcp = Some(from);
         }
     }

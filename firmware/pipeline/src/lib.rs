@@ -9,12 +9,14 @@
 //! ```text
 //!  rx_burst → classify (RFC 7983) → flow/table: stream by port → gate: may this source speak → SRTP unprotect
 //!           → relay: peer, direction, payload type → rewrite: SSRC, number, time → SRTP protect → tx_burst
+//!  STUN:      ice: who knows our password is answered, and tells where media goes
 //!  RTCP:      gate → SRTCP unprotect → rtcp: taken for statistics, rewritten for the peer → SRTCP protect → tx_burst
 //! ```
 //!
 //! Invariants: a packet is relayed where it lies, without lock, allocation, log or system call of its own (`no_allocation.rs`
 //! counts); it ends in one [`Verdict`], and every drop is counted under one [`measure::DropReason`]; what does not authenticate
-//! on a keyed stream reaches nobody and changes nothing; nothing is ever sent back to where it came from.
+//! on a keyed stream reaches nobody and changes nothing; nothing is sent back to where it came from but answers to ICE checks that
+//! authenticate.
 //!
 //! Not here: sockets, threads, the clock (arguments); call control (`call`); bytes of RTP and SRTP (`media-dsp`).
 #![no_std]
@@ -28,6 +30,7 @@ mod commands;
 mod counters;
 mod flow;
 mod gate;
+mod ice;
 mod news;
 mod quality;
 mod relay;

@@ -113,7 +113,7 @@ impl Pipeline {
                     .map(Passage::Departs),
                 (Kind::Rtp, Purpose::Rtcp) => Err(DropReason::MisplacedRtp),
                 (Kind::Rtcp, _) => self.rtcp(moment, packet, slot).map(Passage::Ends),
-                (Kind::Stun, _) => Err(DropReason::UnexpectedStun),
+                (Kind::Stun, purpose) => self.stun(packet, slot, purpose).map(Passage::Ends),
                 (Kind::Dtls, _) => Err(DropReason::UnexpectedDtls),
                 (Kind::Unknown, _) => Err(DropReason::Unclassified),
             }

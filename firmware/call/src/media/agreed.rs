@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 
 use config::document::trunk::Sources;
 use media_api::{
-    Codec, Direction as StreamDirection, KeyMaterial, Law, Millis, MkiRule, PayloadMap, Region,
-    Remote, Rtcp, Sdes, SourceGate, StreamId, StreamSpec, Suite as StreamSuite, ToneFormat,
+    Codec, Direction as StreamDirection, Ice, KeyMaterial, Law, Millis, MkiRule, PayloadMap,
+    Region, Remote, Rtcp, Sdes, SourceGate, StreamId, StreamSpec, Suite as StreamSuite, ToneFormat,
 };
 use sip::sdp::{Address, Crypto, Direction, Lifetime, Media, MediaKind, SessionDescription, Suite};
 
 use super::description::{Description, Format};
+use super::ice;
 use super::policy::{LegPolicy, StrayMki, has_mki};
 
 /// DSCP EF (MED-11).
@@ -51,6 +52,7 @@ pub(crate) struct Agreed {
     direction: StreamDirection,
     source: SourceGate,
     keys: Option<Keys>,
+    ice: Option<Ice>,
     /// What the party sends.
     incoming: Vec<NumberedFormat>,
     /// What we send, under the party's numbers.
@@ -120,6 +122,7 @@ impl Agreed {
             direction: stream_direction(direction),
             source,
             keys,
+            ice: ice::agreed(our, theirs, their),
             incoming,
             outgoing,
         })
@@ -179,6 +182,7 @@ impl Agreed {
             remote: self.remote,
             direction: self.direction,
             source: self.source,
+            ice: self.ice.clone().map(Box::new),
             receive,
             transmit,
             payloads,

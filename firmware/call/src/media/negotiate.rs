@@ -25,6 +25,8 @@ use thiserror::Error;
 use super::agreed::{Agreed, Discord, NumberedFormat, formats_of, is_audio};
 pub use super::description::Description;
 use super::description::{ComfortNoise, Format};
+use super::ice::{self, Components};
+use super::policy::IceRole;
 pub use super::policy::LegPolicy;
 
 /// Our end of a leg's media.
@@ -231,6 +233,9 @@ impl Negotiation {
             let chosen = chosen.ok_or(NegotiateError::NoKey)?;
             answered.crypto = vec![self.answering_key(chosen, keys)];
         }
+        if let Some(now) = ice::credentials(offer, audio) {
+            answered.ice = self.our_ice(&answered, Some(now), keys);
+        }
         // RFC 3264 §6: as many sections, in the same order; those we do not take get port 0 (MED-10).
         let sections = offer.media.iter().map(|media| {
             if std::ptr::eq(media, audio) {
@@ -294,6 +299,7 @@ impl Negotiation {
         if audio.protocol.is_secure() {
             audio.crypto = self.offered_keys(keys);
         }
+        audio.ice = self.our_ice(&audio, None, keys);
         let offer = self.describe_ourselves(self.in_its_slot(audio));
         let before = self.standing.clone();
         self.before.get_or_insert_with(|| Box::new(before));
@@ -519,9 +525,30 @@ impl Negotiation {
         first_key(line).cloned()
     }
 
+    /// What we say of ICE in a section; `party` is what it says in the offer that this answers.
+    fn our_ice(
+        &self,
+        section: &Media,
+        party: Option<(&str, &str)>,
+        chance: &mut impl RngCore,
+    ) -> Ice {
+        if self.policy.ice == IceRole::None {
+            return Ice::default();
+        }
+        let theirs = self.standing.theirs.as_ref();
+        let before = theirs.and_then(|theirs| {
+            let audio = theirs.media.iter().find(|media| is_audio(media))?;
+            ice::credentials(theirs, audio)
+        });
+        let said = self.our_audio().map(|audio| &audio.ice);
+        let said = said.filter(|_| !ice::has_restarted(before, party));
+        ice::ours(said, self.local, Components::of(section), chance)
+    }
+
     fn describe_ourselves(&self, media: Vec<Media>) -> SessionDescription {
         let mut session = SessionDescription::new(self.author.origin());
         session.connection = Some(Address::from(self.local.address));
+        session.ice.lite = media.iter().any(|media| media.ice.ufrag.is_some());
         session.media = media;
         session
     }
@@ -557,10 +584,10 @@ fn answered_payloads(
 fn read(body: &[u8]) -> Result<SessionDescription, ParseError> {
     let mut session = SessionDescription::parse(body)?;
     session.other = Vec::new();
-    session.ice = Ice::default();
+    session.ice.candidates = Vec::new();
     for media in &mut session.media {
         media.other = Vec::new();
-        media.ice = Ice::default();
+        media.ice.candidates = Vec::new();
     }
     Ok(session)
 }

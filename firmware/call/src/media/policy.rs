@@ -2,7 +2,7 @@
 //!
 //! Not here: negotiation itself (`negotiate`).
 
-use config::document::trunk::{self, MediaPolicy, Profile, Trunk};
+use config::document::trunk::{self, MediaPolicy, Profile, Trunk, TrunkKind};
 use sip::sdp::{Crypto, Direction, Lifetime, Media, Protocol, Suite};
 
 use super::description::Format;
@@ -17,6 +17,17 @@ pub struct LegPolicy {
     pub(crate) lifetime: Option<Lifetime>,
     /// MED-03: whether packets may carry an MKI or leave it out whatever the SDP says.
     pub(crate) stray_mki: StrayMki,
+    /// ICE-01: whether it speaks ICE.
+    pub(crate) ice: IceRole,
+}
+
+/// What part a leg takes in ICE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IceRole {
+    /// None; what the party says of it is passed over.
+    None,
+    /// It answers checks.
+    Lite,
 }
 
 /// How a hold is written.
@@ -41,10 +52,11 @@ impl LegPolicy {
     /// What a trunk's legs allow.
     #[must_use]
     pub fn of(trunk: &Trunk) -> Self {
-        if trunk.is_teams() {
-            Self::teams(trunk.media.clone())
-        } else {
-            Self::carrier(trunk.media.clone())
+        let media = trunk.media.clone();
+        match &trunk.kind {
+            TrunkKind::Teams(teams) if teams.media_bypass => Self::teams(media).with_ice(),
+            TrunkKind::Teams(_) => Self::teams(media),
+            TrunkKind::Carrier(_) => Self::carrier(media),
         }
     }
 
@@ -56,7 +68,15 @@ impl LegPolicy {
             hold: Hold::Inactive,
             lifetime: Some(Lifetime::TEAMS),
             stray_mki: StrayMki::Tolerated,
+            ice: IceRole::None,
         }
+    }
+
+    /// The same with ICE: Teams calls it media bypass.
+    #[must_use]
+    pub const fn with_ice(mut self) -> Self {
+        self.ice = IceRole::Lite;
+        self
     }
 
     /// A leg to a SIP trunk, PBX or contact centre.
@@ -67,6 +87,7 @@ impl LegPolicy {
             hold: Hold::AsItIs,
             lifetime: None,
             stray_mki: StrayMki::Refused,
+            ice: IceRole::None,
         }
     }
 

@@ -54,6 +54,13 @@ fn teams(
         };
         fault("listener", problem);
     }
+    if teams.media_bypass && !read.document.media.advertised.is_ipv4() {
+        let problem = Problem::Conflict {
+            what: "Teams has media bypass over IPv4 only (SIG-12)",
+            cure: "Remove media_bypass, or advertise an IPv4 address for media.",
+        };
+        fault("media_bypass", problem);
+    }
     if trunk.media.profile == Profile::Avp {
         let problem = Problem::Conflict {
             what: "Teams refuses media in the clear (MED-02)",

@@ -22,6 +22,8 @@ pub struct Teams {
     pub trust: TrustId,
     /// OPT-01: how often OPTIONS goes to each proxy.
     pub options: Duration,
+    /// ICE-01: media comes from the clients themselves, found by ICE.
+    pub media_bypass: bool,
 }
 
 /// SIG-01: worldwide.
@@ -64,6 +66,7 @@ impl Teams {
             proxies,
             trust,
             options: options.map_or(Duration::from_secs(60), |at| at.value),
+            media_bypass: section.or("media_bypass", false),
         }
     }
 

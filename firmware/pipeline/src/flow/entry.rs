@@ -17,6 +17,7 @@ use media_dsp::srtp::{Receiver, Sender, UnprotectError};
 use crate::counters::{Counts, Tally};
 use crate::flow::Slot;
 use crate::gate::Gate;
+use crate::ice::Agent;
 use crate::report::Reports;
 use crate::rewrite::Outgoing;
 use crate::tone::Playing;
@@ -68,6 +69,7 @@ pub(crate) struct Stream {
     /// The party's payload type for each of the peer's.
     pub(crate) payloads: [u8; 128],
     pub(crate) spec: Box<StreamSpec>,
+    pub(crate) ice: Option<Box<Agent>>,
 }
 
 /// Octets of a line of memory.

@@ -9,14 +9,15 @@ use alloc::boxed::Box;
 use embassy_time::{Duration, Instant};
 use hal::{Dscp, PortId};
 use measure::Refusal;
-use media_api::{PayloadMap, Rtcp, Sdes, StreamSpec};
+use media_api::{Ice, PayloadMap, Rtcp, Sdes, StreamSpec};
 use media_dsp::quality::{Reception, Transmission};
 use media_dsp::srtp::{Keying, Lifetime, Limits, MasterKey, Mki, MkiRule, Receiver, Sender, Suite};
 use rand_chacha::rand_core::RngCore;
 
 use crate::counters::{Counts, Tally};
-use crate::flow::{Incoming, Mapping, Stream, UNMAPPED};
+use crate::flow::{Incoming, Mapping, Purpose, Stream, UNMAPPED};
 use crate::gate::Gate;
+use crate::ice::{Agent, Continuity};
 use crate::report::Reports;
 use crate::rewrite::Outgoing;
 use crate::vigil::{Party, Vigil};
@@ -57,6 +58,12 @@ pub(crate) fn check(spec: &StreamSpec) -> Result<Checked, Refusal> {
         .is_some_and(|remote| remote.rtp == spec.local || remote.rtcp == spec.local)
     {
         return Err(Refusal::BadAddress);
+    }
+    // RFC 8839 §5.4.
+    let is_good =
+        |ice: &Ice| (4..=256).contains(&ice.name.len()) && (22..=256).contains(&ice.password.len());
+    if !spec.ice.as_deref().is_none_or(is_good) {
+        return Err(Refusal::BadIce);
     }
     if spec.clock_rate == 0 {
         return Err(Refusal::BadClock);
@@ -153,6 +160,7 @@ pub(crate) fn create(
         transmission: Transmission::new(spec.clock_rate),
         sent: Tally::default(),
         payloads: checked.payloads,
+        ice: spec.ice.clone().map(|terms| Box::new(Agent::new(*terms))),
         spec: Box::new(spec),
     }
 }
@@ -163,6 +171,7 @@ pub(crate) fn replace(stream: &mut Stream, spec: StreamSpec, checked: Checked, n
     let party = if is_same { Party::Same } else { Party::Another };
     stream.vigil.replaced(&spec, party, now);
     stream.gate = stream.gate.replaced(&spec);
+    follow_ice(stream, &spec);
     stream.direction = spec.direction;
     (stream.payloads, stream.usual) = (checked.payloads, Mapping::NONE);
     rekey_receiver(&mut stream.receiver, checked.receive, now);
@@ -177,6 +186,29 @@ pub(crate) fn replace(stream: &mut Stream, spec: StreamSpec, checked: Checked, n
     }
     stream.id = spec.id;
     *stream.spec = spec;
+}
+
+/// ICE on a stream that goes on under another spec.
+fn follow_ice(stream: &mut Stream, spec: &StreamSpec) {
+    let Some(terms) = spec.ice.clone() else {
+        stream.ice = None;
+        return;
+    };
+    let Some(agent) = &mut stream.ice else {
+        stream.ice = Some(Box::new(Agent::new(*terms)));
+        return;
+    };
+    let is_other_fork = terms.party != stream.spec.ice.as_ref().and_then(|ice| ice.party.clone());
+    // RFC 8445 §9: after a restart media goes where it went until the first new check.
+    if agent.replaced(*terms) == Continuity::Restarted || !is_other_fork {
+        return;
+    }
+    stream.gate.forget_choice();
+    for purpose in [Purpose::Rtp, Purpose::Rtcp] {
+        if let Some(address) = agent.chosen(purpose) {
+            stream.gate.choose(purpose, address);
+        }
+    }
 }
 
 /// MED-04: the same key goes on, another starts at roll-over counter 0; the one before is tried for a moment.

@@ -236,6 +236,7 @@ pub(crate) fn spec(id: u64, here: IpAddr, party: &UdpSocket) -> StreamSpec {
         receive: None,
         transmit: None,
         payloads: [(8, 8)].into_iter().collect(),
+        ice: None,
         codec: media_api::Codec::G711,
         clock_rate: 8_000,
         tones: None,

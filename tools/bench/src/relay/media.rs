@@ -130,6 +130,7 @@ pub(super) fn stream(id: StreamId, side: &Side, profile: Profile) -> StreamSpec 
         receive: key(&side.sends_with),
         transmit: key(&side.hears_with),
         payloads: [(8, 8)].into_iter().collect(),
+        ice: None,
         codec: media_api::Codec::G711,
         clock_rate: 8_000,
         tones: None,
