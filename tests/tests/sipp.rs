@@ -189,6 +189,7 @@ fn audio_comes_back(transport: &str, media: &str, load: &Load, must_hear: u16) {
         );
     }
     running.await_nothing_left(Duration::from_secs(20));
+    assert_kept(&running, load.calls);
     let sounds = running
         .ask(r#"{"query":"sounds"}"#)
         .expect("control answers");
@@ -198,6 +199,56 @@ fn audio_comes_back(transport: &str, media: &str, load: &Load, must_hear: u16) {
         let from = &leg["from_party"];
         let is_rated = from["mos"].as_f64().is_some_and(|mos| mos > 1.0);
         assert!(from["packets"] != 0 && is_rated, "{leg}");
+    }
+}
+
+/// Every call can be looked at afterwards: the messages of both legs, and what was decided.
+fn assert_kept(running: &Running, calls: usize) {
+    let until = Instant::now() + Duration::from_secs(20);
+    let history = loop {
+        let history = running
+            .ask(r#"{"history":{"text":"13125550100","most":1000}}"#)
+            .expect("control answers");
+        if history["calls"].as_array().map(Vec::len) == Some(calls) {
+            break history;
+        }
+        assert!(Instant::now() < until, "not all calls are kept: {history}");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    let call = &history["calls"][0];
+    assert_eq!(call["ending"], "caller_hung_up", "{call}");
+    assert_eq!(call["call_ids"].as_array().map(Vec::len), Some(2), "{call}");
+    let ladder = running
+        .ask(&format!(r#"{{"ladder":{{"call":{}}}}}"#, call["call"]))
+        .expect("control answers");
+    let items = ladder["items"].as_array().expect("a list");
+    let count = |leg: u8, way: &str, start: &str| {
+        let fits = |item: &&serde_json::Value| {
+            item["leg"] == leg
+                && item["way"] == way
+                && item["text"]
+                    .as_str()
+                    .is_some_and(|text| text.starts_with(start))
+        };
+        items.iter().filter(fits).count()
+    };
+    for (leg, way, start) in [
+        (0, "received", "INVITE"),
+        (0, "sent", "SIP/2.0 200"),
+        (0, "received", "ACK"),
+        (0, "received", "BYE"),
+        (1, "sent", "INVITE"),
+        (1, "received", "SIP/2.0 200"),
+        (1, "sent", "BYE"),
+    ] {
+        assert!(
+            count(leg, way, start) > 0,
+            "{start} {way} on {leg}: {ladder}"
+        );
+    }
+    for event in ["started", "trying", "answered", "sounded", "ended"] {
+        let is_told = items.iter().any(|item| item["told"]["event"] == event);
+        assert!(is_told, "{event}: {ladder}");
     }
 }
 

@@ -10,6 +10,7 @@ use embassy_time::{Duration, Instant};
 use media_api::StreamId;
 use sip::dialog::{Dialog, SessionTimer};
 
+use crate::api::Event;
 use crate::call::{Call, Record, Stage, Talking};
 use crate::core::{Now, Output};
 use crate::desk::Desk;
@@ -80,6 +81,16 @@ impl Call {
         };
         if let Some(ticket) = &call.ticket {
             desk.limits.resume(ticket);
+        }
+        desk.tell(Event::Restored {
+            call: call.id,
+            from_trunk: call.record.from_trunk.clone(),
+            to_trunk: call.record.to_trunk.clone(),
+            caller: call.record.caller.clone(),
+            called: call.record.called.clone(),
+        });
+        for leg in &call.legs {
+            leg.announce(desk);
         }
         // The pipeline has both streams already; putting them again changes nothing there.
         call.join(desk, LegNo(0), LegNo(1));

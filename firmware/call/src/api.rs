@@ -86,6 +86,30 @@ pub enum Event {
         /// Called number as sent.
         called: String,
     },
+    /// A call has a leg: what is said on it bears this Call-ID. Told again when a leg goes to another call.
+    Leg {
+        /// The call.
+        call: CallId,
+        /// Number of the leg: 0 is the caller's.
+        leg: u8,
+        /// Its trunk.
+        trunk: String,
+        /// Its Call-ID.
+        call_id: String,
+    },
+    /// A call in progress was taken over from a control that died.
+    Restored {
+        /// The call.
+        call: CallId,
+        /// Trunk it came from.
+        from_trunk: String,
+        /// Trunk it went to.
+        to_trunk: Option<String>,
+        /// Calling number as received.
+        caller: String,
+        /// Called number as received.
+        called: String,
+    },
     /// The callee rings.
     Ringing {
         /// The call.

@@ -400,6 +400,11 @@ impl Core {
         self.rearm(now, id);
     }
 
+    /// The configuration in force.
+    pub(crate) fn snapshot(&self) -> &config::Snapshot {
+        &self.desk.snapshot
+    }
+
     /// The desk, for those who receive requests.
     pub(crate) const fn desk(&mut self) -> &mut Desk {
         &mut self.desk

@@ -407,6 +407,16 @@ impl Desk {
         self.outputs.push_back(Output::Event(event));
     }
 
+    /// What is said on a leg bears this Call-ID.
+    pub(crate) fn tell_leg(&mut self, call: CallId, leg: LegNo, wire: &Wire, call_id: &str) {
+        self.tell(Event::Leg {
+            call,
+            leg: leg.0,
+            trunk: wire.trunk().name.clone(),
+            call_id: call_id.to_owned(),
+        });
+    }
+
     pub(crate) fn configure(&mut self, snapshot: Arc<config::Snapshot>) {
         self.ports.configure(snapshot.media.ports);
         self.courier.configure(&snapshot);

@@ -30,11 +30,11 @@ const EXTENSIONS: [&str; 4] = ["100rel", "timer", "replaces", "histinfo"];
 
 impl Core {
     /// Whether nobody here knows the sender of a request. Responses are let through: they must match a transaction.
-    pub(crate) fn is_stranger(&mut self, message: &Message, source: &Source) -> bool {
+    #[must_use]
+    pub fn is_stranger(&self, message: &Message, source: &Source) -> bool {
         matches!(message, Message::Request(_))
             && !self
-                .desk()
-                .snapshot
+                .snapshot()
                 .is_known(config::ListenerId(source.listener.0), source.remote.ip())
     }
 
@@ -236,6 +236,7 @@ impl Core {
             caller: attempt.caller().to_owned(),
             called: attempt.called().to_owned(),
         });
+        self.tell_caller(call, LegNo(0), trunk, request);
         let decision = match choose(&snapshot, &attempt, now.wall) {
             Ok(decision) => decision,
             Err(refusal) => {
@@ -298,6 +299,19 @@ impl Core {
         };
         born.begin(self.desk(), now);
         self.admit(now, born);
+    }
+
+    /// A leg that begins with this INVITE.
+    fn tell_caller(&mut self, call: CallId, leg: LegNo, trunk: TrunkId, request: &Request) {
+        let trunk = self.desk().snapshot.trunk(trunk).name.clone();
+        if let Ok(call_id) = request.headers().call_id() {
+            self.desk().tell(Event::Leg {
+                call,
+                leg: leg.0,
+                trunk,
+                call_id: call_id.to_string(),
+            });
+        }
     }
 
     /// A call that ends before it has a leg.
@@ -380,7 +394,10 @@ impl Core {
             );
         };
         match self.incoming_leg(now, id, request, trunk, call, no) {
-            Ok(leg) => self.with_call(now, call, |call, desk| call.replaced(desk, now, leg, old)),
+            Ok(leg) => {
+                self.tell_caller(call, no, trunk, request);
+                self.with_call(now, call, |call, desk| call.replaced(desk, now, leg, old));
+            }
             Err(cause) => self.refuse(now, id, request, cause.status_for_caller()),
         }
     }

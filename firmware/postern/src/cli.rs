@@ -22,6 +22,10 @@ Postern joins Microsoft Teams to SIP trunks.
   postern status --run DIR [census|calls|sounds|network]
                                                what the running control holds, as JSON; how the last legs sounded
 
+  postern history --run DIR [TEXT] [--json]    the last calls, those with TEXT in a number, trunk, tenant or Call-ID
+  postern ladder --run DIR --call N [--messages | --json | --pcapng FILE]
+                                               all that happened in a call: messages of all legs, decisions, quality
+
   --run DIR       where the processes meet: sockets and the numbers of the processes
   POSTERN_LOG     what is logged on standard error: info (unless said otherwise), debug, postern=debug,call=trace
   SIGHUP          control reads its configuration again; SIGTERM ends a process in order
@@ -50,6 +54,17 @@ pub enum Command {
         /// What about.
         query: Query,
     },
+    /// List calls.
+    History {
+        /// Where the processes meet.
+        run: PathBuf,
+        /// What is known of them.
+        text: Option<String>,
+        /// For whom.
+        form: Form,
+    },
+    /// Show what happened in a call.
+    Ladder(Ladder),
     /// Show the usage.
     Help,
     /// Show the version.
@@ -89,6 +104,30 @@ pub struct Explain {
     pub caller: Option<String>,
     /// For whom.
     pub form: Form,
+}
+
+/// A call to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ladder {
+    /// Where the processes meet.
+    pub run: PathBuf,
+    /// The call.
+    pub call: u64,
+    /// How it is shown.
+    pub shown: Shown,
+}
+
+/// How a call is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// A line for each thing that happened.
+    Lines,
+    /// The same with all of each message.
+    Messages,
+    /// For programs.
+    Json,
+    /// As a capture, in this file.
+    Pcapng(PathBuf),
 }
 
 /// For whom an answer is written.
@@ -145,6 +184,9 @@ struct Options {
     caller: Option<String>,
     form: Option<Form>,
     file: Option<PathBuf>,
+    call: Option<u64>,
+    messages: Option<()>,
+    pcapng: Option<PathBuf>,
 }
 
 /// Reads the arguments after the program's name.
@@ -166,6 +208,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
             Long("to") => options.to = Some(parser.value()?.string()?),
             Long("caller") => options.caller = Some(parser.value()?.string()?),
             Long("json") => options.form = Some(Form::Json),
+            Long("call") => options.call = Some(parser.value()?.parse()?),
+            Long("messages") => options.messages = Some(()),
+            Long("pcapng") => options.pcapng = Some(parser.value()?.into()),
             Value(value) if word.is_none() => word = Some(value.string()?),
             Value(value) if options.file.is_none() => options.file = Some(value.into()),
             other => return Err(other.unexpected()),
@@ -185,6 +230,19 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
                 None => Query::default(),
             },
         },
+        Some("history") => Command::History {
+            run: needed(options.run.take(), "--run DIR")?,
+            text: options
+                .file
+                .take()
+                .map(|text| text.to_string_lossy().into_owned()),
+            form: options.form.take().unwrap_or_default(),
+        },
+        Some("ladder") => Command::Ladder(Ladder {
+            run: needed(options.run.take(), "--run DIR")?,
+            call: needed(options.call.take(), "--call N")?,
+            shown: options.shown(),
+        }),
         Some("check") => Command::Check {
             file: needed(options.file.take(), "FILE")?,
         },
@@ -211,6 +269,19 @@ impl Options {
         })
     }
 
+    /// One way of showing; what else was asked for is left, and told of.
+    fn shown(&mut self) -> Shown {
+        if let Some(file) = self.pcapng.take() {
+            Shown::Pcapng(file)
+        } else if self.form.take().is_some() {
+            Shown::Json
+        } else if self.messages.take().is_some() {
+            Shown::Messages
+        } else {
+            Shown::Lines
+        }
+    }
+
     /// An option that the command does not know was meant to do something.
     fn all_used(&self) -> Result<(), lexopt::Error> {
         let left = [
@@ -222,6 +293,9 @@ impl Options {
             ("--caller", self.caller.is_some()),
             ("--json", self.form.is_some()),
             ("FILE", self.file.is_some()),
+            ("--call", self.call.is_some()),
+            ("--messages", self.messages.is_some()),
+            ("--pcapng", self.pcapng.is_some()),
         ];
         match left.iter().find(|(_, given)| *given) {
             Some((name, _)) => Err(format!("{name} means nothing to this command").into()),
@@ -303,6 +377,26 @@ mod tests {
             asked("explain --config a.toml --from probe --to +12025550100 --caller +1 --json"),
             Ok(Command::Explain(explain))
         );
+        assert_eq!(
+            asked("history --run d +1202"),
+            Ok(Command::History {
+                run: "d".into(),
+                text: Some("+1202".into()),
+                form: Form::Text
+            })
+        );
+        for (words, shown) in [
+            ("", Shown::Lines),
+            (" --messages", Shown::Messages),
+            (" --json", Shown::Json),
+            (" --pcapng a.pcapng", Shown::Pcapng("a.pcapng".into())),
+        ] {
+            let (run, call) = ("d".into(), 7);
+            assert_eq!(
+                asked(&format!("ladder --run d --call 7{words}")),
+                Ok(Command::Ladder(Ladder { run, call, shown }))
+            );
+        }
         assert_eq!(asked(""), Ok(Command::Help));
         assert_eq!(asked("run --help"), Ok(Command::Help));
     }
@@ -321,6 +415,10 @@ mod tests {
         assert_eq!(
             asked("status --run d weather"),
             Err("there is nothing to ask about 'weather'".into())
+        );
+        assert_eq!(
+            asked("ladder --run d --call 7 --json --messages"),
+            Err("--messages means nothing to this command".into())
         );
         assert!(asked("check a.toml b.toml").is_err());
         assert!(asked("run --configuration a.toml").is_err());

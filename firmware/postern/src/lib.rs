@@ -11,6 +11,7 @@ mod clock;
 pub mod configuration;
 pub mod control;
 pub mod journal;
+pub mod ladder;
 pub mod log;
 pub mod media;
 pub mod media_link;

@@ -7,15 +7,20 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use call::route::{self, Caller};
-use postern::cli::{self, Command, Form};
+use postern::cli::{self, Command, Form, Shown};
 use postern::configuration::Configuration;
+use postern::ladder::{self, Depth};
 use postern::run_dir::RunDir;
 use postern::{control, log, media, status, supervise};
+use serde_json::{Value, json};
 
 /// Calls come and go by thousands of small pieces: the system's allocator costs control a tenth of its time, and that of musl, of
 /// which the appliance's static program is made, several times that.
@@ -50,6 +55,15 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             let question = format!(r#"{{"query":"{}"}}"#, query.word());
             println!("{}", status::ask(&RunDir::at(&run)?, &question)?);
         }
+        Command::History { run, text, form } => {
+            let question = json!({ "history": { "text": text } }).to_string();
+            let answer = status::ask(&RunDir::at(&run)?, &question)?;
+            match form {
+                Form::Json => println!("{answer}"),
+                Form::Text => print!("{}", ladder::history(&serde_json::from_str(&answer)?)),
+            }
+        }
+        Command::Ladder(asked) => show(asked)?,
         Command::Run(arguments) => {
             log::start();
             supervise::end_with_supervisor()?;
@@ -70,6 +84,33 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what happened in a call.
+fn show(asked: cli::Ladder) -> Result<(), Box<dyn Error>> {
+    let form = match asked.shown {
+        Shown::Pcapng(_) => "pcapng",
+        _ => "items",
+    };
+    let question = json!({ "ladder": { "call": asked.call, "form": form } }).to_string();
+    let answer = status::ask(&RunDir::at(&asked.run)?, &question)?;
+    let told: Value = serde_json::from_str(&answer)?;
+    if let Some(error) = told["error"].as_str() {
+        return Err(error.into());
+    }
+    match asked.shown {
+        Shown::Lines => print!("{}", ladder::ladder(&told, Depth::FirstLine)),
+        Shown::Messages => print!("{}", ladder::ladder(&told, Depth::Whole)),
+        Shown::Json => println!("{answer}"),
+        Shown::Pcapng(file) => {
+            let capture = told["pcapng"].as_str().unwrap_or_default();
+            let capture = STANDARD
+                .decode(capture)
+                .map_err(|error| error.to_string())?;
+            fs::write(file, capture)?;
+        }
+    }
+    Ok(())
 }
 
 /// Tells all that is wrong with a configuration, and what should be known of one that is right.

@@ -49,6 +49,12 @@ impl RunDir {
         self.0.join("control.journal")
     }
 
+    /// Where calls are recorded.
+    #[must_use]
+    pub fn traces(&self) -> PathBuf {
+        self.0.join("traces")
+    }
+
     /// Writes this process's number under `name`, whole or not at all.
     ///
     /// # Errors

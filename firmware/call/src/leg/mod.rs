@@ -344,13 +344,22 @@ impl Leg {
         desk.enlist(&wire.local_tag, call, no);
         desk.enlist_stream(stream.id, call, no);
         self.wire.local_tag = String::new();
-        Self {
+        let moved = Self {
             no,
             call,
             wire,
             stream,
             state,
             invites: std::mem::take(&mut self.invites),
+        };
+        moved.announce(desk);
+        moved
+    }
+
+    /// Tell what is said on it, once it has been answered.
+    pub(crate) fn announce(&self, desk: &mut Desk) {
+        if let State::Confirmed(confirmed) = &self.state {
+            desk.tell_leg(self.call, self.no, &self.wire, confirmed.dialog.call_id());
         }
     }
 

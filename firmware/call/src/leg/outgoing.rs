@@ -122,6 +122,9 @@ impl Leg {
         let invite = desk.authorized(&wire, invite);
         let destination = wire.destination(&invitation.next_hop);
         desk.enlist(&wire.local_tag, call, no);
+        if let Ok(call_id) = invite.headers().call_id() {
+            desk.tell_leg(call, no, &wire, &call_id);
+        }
         let client = desk.send(
             now,
             Owner::Leg(call, no),

@@ -12,9 +12,11 @@
 
 mod alarm;
 mod door;
+mod history;
 mod holdback;
 mod pace;
 mod questions;
+mod recorder;
 mod sounds;
 mod tell;
 
@@ -54,6 +56,7 @@ use alarm::Alarm;
 use door::Question;
 use holdback::Holdback;
 use pace::Pace;
+use recorder::Tap;
 
 /// Answers of the resolver taken in one turn.
 const ANSWERS: usize = 64;
@@ -104,6 +107,7 @@ struct Control {
     resolver: Resolver,
     journal: Journal,
     sounds: sounds::Sounds,
+    tap: Tap,
     /// The journal's length after it was last rewritten.
     rewritten: u64,
     questions: mpsc::Receiver<Question>,
@@ -156,6 +160,7 @@ impl Control {
             file,
             store: Arc::clone(configuration.store()),
             sounds: sounds::Sounds::default(),
+            tap: Tap::start(run.traces())?,
             outputs: Vec::new(),
             holdback: Holdback::default(),
         };
@@ -212,7 +217,12 @@ impl Control {
 
     fn happened(&mut self, event: Event) {
         match event {
-            Event::Message { message, source } => self.input(Input::Sip { message, source }),
+            Event::Message { message, source } => {
+                if !self.core.is_stranger(&message, &source) {
+                    self.tap.received(&source, &message);
+                }
+                self.input(Input::Sip { message, source });
+            }
             Event::Failed {
                 client: Some(client),
                 ..
@@ -281,6 +291,7 @@ impl Control {
                 Output::Resolve(question) => self.resolver.ask(question),
                 Output::Event(event) => {
                     self.sounds.hear(&event);
+                    self.tap.told(&event);
                     tell::tell(&event);
                 }
                 // Asked of it before.
@@ -313,6 +324,7 @@ impl Control {
     }
 
     fn leave(&mut self, message: Leaving) {
+        self.tap.sent(&message.target, &message.bytes);
         self.network
             .send(&message.target, message.bytes, message.client);
     }
@@ -348,9 +360,11 @@ impl Control {
     }
 
     fn answer(&mut self, question: Question) {
-        let answer = questions::answer(self, &question.line);
-        // A caller that did not wait does not want it.
-        let _ = question.answer.send(answer);
+        let Question { line, answer } = question;
+        if let Some(back) = history::answer(&self.tap, &line, answer) {
+            // A caller that did not wait does not want it.
+            let _ = back.send(questions::answer(self, &line));
+        }
     }
 }
 

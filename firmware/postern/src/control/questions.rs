@@ -50,6 +50,8 @@ struct Census {
     connections: usize,
     /// Whether media is there, so that calls are taken.
     media: bool,
+    /// Messages and events of calls that could not be recorded, because too many came at once.
+    unrecorded: u64,
 }
 
 /// Answers one line with one line.
@@ -73,6 +75,7 @@ fn look(control: &Control, query: &Query) -> serde_json::Result<Value> {
             core: control.core.census(),
             connections: control.network.connections(),
             media: control.media.is_up(),
+            unrecorded: control.tap.lost(),
         }),
         Query::Calls => serde_json::to_value(control.core.calls().collect::<Vec<_>>()),
         Query::Sounds => serde_json::to_value(&control.sounds),

@@ -24,6 +24,13 @@ pub(super) fn tell(event: &Event) {
             tracing::debug!(%call, %from_trunk, tenant = tenant.as_deref(), "call started");
         }
         Event::Trying { call, trunk, .. } => tracing::debug!(%call, %trunk, "trying"),
+        Event::Leg {
+            call,
+            leg,
+            trunk,
+            call_id,
+        } => tracing::debug!(%call, leg, %trunk, %call_id, "leg"),
+        Event::Restored { call, .. } => tracing::debug!(%call, "call taken over"),
         Event::Ringing { call } => tracing::debug!(%call, "ringing"),
         Event::Answered { call } => tracing::debug!(%call, "answered"),
         Event::Transferred { call } => tracing::debug!(%call, "transferred"),
