@@ -20,11 +20,11 @@ use sip::sdp::{
     SessionDescription, Suite,
 };
 use sip::token::RngCore;
-use thiserror::Error;
 
-use super::agreed::{Agreed, Discord, NumberedFormat, formats_of, is_audio};
+use super::agreed::{Agreed, NumberedFormat, formats_of, is_audio};
 pub use super::description::Description;
 use super::description::{ComfortNoise, Format};
+pub use super::discord::NegotiateError;
 use super::ice::{self, Components};
 use super::policy::IceRole;
 pub use super::policy::LegPolicy;
@@ -36,43 +36,6 @@ pub struct LocalMedia {
     pub address: IpAddr,
     /// The RTP port.
     pub port: u16,
-}
-
-/// Why a session description is of no use; answer 488.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum NegotiateError {
-    /// It cannot be read.
-    #[error(transparent)]
-    Sdp(#[from] ParseError),
-    /// No audio, or audio with port 0.
-    #[error("there is no audio in it")]
-    NoAudio,
-    /// Clear where it must be secured, or the other way round (Microsoft's 531000).
-    #[error("the transport profile is not the one of this trunk")]
-    Profile,
-    /// No key line with a suite that the trunk allows.
-    #[error("there is no usable a=crypto line")]
-    NoKey,
-    /// No codec in common.
-    #[error("there is no codec in common")]
-    NoCodec,
-    /// No address that packets could be sent to.
-    #[error("the address is a name, of the other address family, of many, or missing")]
-    NoAddress,
-    /// Nothing has been offered that this could answer, or nothing received that could be answered.
-    #[error("no offer is outstanding")]
-    NoOffer,
-}
-
-impl From<Discord> for NegotiateError {
-    fn from(discord: Discord) -> Self {
-        match discord {
-            Discord::Audio => Self::NoAudio,
-            Discord::Address => Self::NoAddress,
-            Discord::Key => Self::NoKey,
-            Discord::Codec => Self::NoCodec,
-        }
-    }
 }
 
 /// The state of offer and answer on one leg.
