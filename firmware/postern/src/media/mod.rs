@@ -21,9 +21,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli;
 use crate::run_dir::RunDir;
+use packets::{Frames, Sockets};
 
 /// Streams held at most, files permitting.
-const MOST_STREAMS: u64 = 32_768;
+const MOST_STREAMS: u32 = 32_768;
 
 /// Files beside those of streams: sockets of controls, epoll, the log, what the libraries hold.
 const OTHER_FILES: u64 = 64;
@@ -41,8 +42,16 @@ pub fn counters_file(run: &RunDir) -> PathBuf {
 /// starts it again.
 pub fn run(arguments: &cli::Media) -> io::Result<()> {
     let run = RunDir::at(&arguments.run)?;
-    let capacity = raise_file_limit();
+    let files = raise_file_limit();
     let frames = arguments.config.as_deref().and_then(packets::frames);
+    let (frames, capacity) = match frames {
+        Some(Frames {
+            ports,
+            sockets: Sockets::None,
+        }) => (Some(ports), MOST_STREAMS),
+        Some(Frames { ports, .. }) => (Some(ports), files),
+        None => (None, files),
+    };
     let worker = worker::start(frames, &counters_file(&run), capacity as usize)?;
     // Who can connect finds all of it ready.
     let socket = run.media_socket();
@@ -63,6 +72,6 @@ fn raise_file_limit() -> u32 {
         Ok(()) => limits.maximum,
         Err(_) => limits.current,
     };
-    let streams = files.map_or(MOST_STREAMS, |files| files.saturating_sub(OTHER_FILES) / 2);
-    u32::try_from(streams.min(MOST_STREAMS)).unwrap_or(u32::MAX)
+    let streams = files.map_or(u64::MAX, |files| files.saturating_sub(OTHER_FILES) / 2);
+    u32::try_from(streams).map_or(MOST_STREAMS, |streams| streams.min(MOST_STREAMS))
 }

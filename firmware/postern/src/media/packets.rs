@@ -9,8 +9,24 @@ use std::path::Path;
 use board::linux::{Plan, Ports};
 use config::document::packets::{Owner, Packets};
 
+/// Ports over an interface's queues.
+pub(super) struct Frames {
+    pub(super) ports: Ports,
+    /// What a stream has besides.
+    pub(super) sockets: Sockets,
+}
+
+/// Sockets of a stream whose packets come over queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sockets {
+    /// They keep its ports from others on this machine, and take what the queues do not see.
+    Kept,
+    /// The address is media's alone: nobody else could have them.
+    None,
+}
+
 /// The ports over an interface's queues, where they are asked for and can be had.
-pub(super) fn frames(config: &Path) -> Option<Ports> {
+pub(super) fn frames(config: &Path) -> Option<Frames> {
     let plan = plan(config)?;
     match Ports::new(&plan) {
         Ok(ports) => {
@@ -22,7 +38,12 @@ pub(super) fn frames(config: &Path) -> Option<Ports> {
                 copies = ?mode.copies,
                 "packets come over AF_XDP"
             );
-            Some(ports)
+            let sockets = if plan.addresses.is_empty() {
+                Sockets::None
+            } else {
+                Sockets::Kept
+            };
+            Some(Frames { ports, sockets })
         }
         Err(error) => {
             if plan.alone.is_empty() {

@@ -40,12 +40,24 @@ pub(super) struct Contender {
 }
 
 impl Contender {
-    /// The box, as built beside this program.
+    /// The box, as built beside this program, with its audio on sockets.
     pub(super) fn postern(
         place: &Place,
         transport: Transport,
         answers: u16,
         bridge: Option<&Bridge>,
+    ) -> Self {
+        let media = format!("address = \"{MEDIA}\"");
+        Self::postern_with(place, transport, answers, bridge, &media)
+    }
+
+    /// The same with its audio as `media` says, in lines of a configuration.
+    pub(super) fn postern_with(
+        place: &Place,
+        transport: Transport,
+        answers: u16,
+        bridge: Option<&Bridge>,
+        media: &str,
     ) -> Self {
         let address = SocketAddr::from((HERE, free_port(HERE)));
         if let Some(bridge) = bridge {
@@ -54,8 +66,10 @@ impl Contender {
             place.write("box.key", &pair.key);
             place.write("root.pem", bridge.root());
         }
-        let configuration =
-            place.write("postern.toml", &configuration(transport, address, answers));
+        let configuration = place.write(
+            "postern.toml",
+            &configuration(transport, address, answers, media),
+        );
         let run = place.path().join("run");
         let mut process = Process::start(
             "postern",
@@ -140,7 +154,7 @@ fn census(run: &std::path::Path) -> io::Result<Value> {
     serde_json::from_str(&line).map_err(io::Error::other)
 }
 
-fn configuration(transport: Transport, address: SocketAddr, answers: u16) -> String {
+fn configuration(transport: Transport, address: SocketAddr, answers: u16, media: &str) -> String {
     let (listener, trunk) = match transport {
         Transport::Udp => (r#"transport = "udp""#, r#"transport = "udp""#),
         Transport::Tls => (
@@ -166,7 +180,7 @@ bundle = "root.pem"
         r#"
 version = 1
 [media]
-address = "{MEDIA}"
+{media}
 ports = "10000-59999"
 {secrets}
 [[listener]]

@@ -12,11 +12,12 @@ mod inside;
 mod load;
 mod message;
 mod standing;
+mod wire;
 
 use crate::line::Line;
 
 /// The cases, in the order in which they run.
-pub(crate) const CASES: [&str; 8] = [
+pub(crate) const CASES: [&str; 9] = [
     "parse-invite",
     "check-invite",
     "serialise-invite",
@@ -24,6 +25,7 @@ pub(crate) const CASES: [&str; 8] = [
     "b2bua-udp",
     "b2bua-tls",
     "memory-per-call",
+    "memory-per-call/af_xdp",
     "calls-left-behind",
 ];
 
@@ -39,6 +41,7 @@ pub(crate) fn run(cases: &[&str]) {
             "b2bua-udp" => b2bua::compare(case, contender::Transport::Udp),
             "b2bua-tls" => b2bua::compare(case, contender::Transport::Tls),
             "memory-per-call" => standing::memory_per_call(case),
+            "memory-per-call/af_xdp" => standing::memory_per_call_without_files(case),
             "calls-left-behind" => standing::calls_left_behind(case),
             message => message::measure(message),
         }
