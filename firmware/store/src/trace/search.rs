@@ -244,7 +244,7 @@ mod tests {
             trunk: Some("other".into()),
             ..asking()
         };
-        assert_eq!(found(&index, &query), []);
+        assert_eq!(found(&index, &query), [0_u64; 0]);
     }
 
     #[test]
