@@ -117,7 +117,7 @@ pub struct Waker(Arc<OwnedFd>);
 impl Waker {
     /// Ends the wait that goes on, or the next one.
     pub fn wake(&self) {
-        // It fails only when it has been rung 2^64 - 2 times unheard, and then it rings already.
+        // Nobody reads it, so it counts up, and is full after 2^64 - 2 rings: not in the life of a box.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 }
@@ -130,11 +130,12 @@ impl Ports {
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        // By edges: each ring is told once, and nobody has to read it away.
         epoll::add(
             &epoll,
             &wake,
             epoll::EventData::new_u64(WAKE),
-            epoll::EventFlags::IN,
+            epoll::EventFlags::IN | epoll::EventFlags::ET,
         )?;
         Ok(Self {
             sockets: Vec::new(),
@@ -211,10 +212,7 @@ impl Ports {
         };
         for event in events {
             match event.data.u64() {
-                WAKE => {
-                    self.was_woken = true;
-                    let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
-                }
+                WAKE => self.was_woken = true,
                 NOTED => self.was_noted = true,
                 QUIET => {}
                 socket => {
