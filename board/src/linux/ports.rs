@@ -26,6 +26,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use super::bpf::{AttachMode, Link, Program, SocketMap};
 use super::frame::{self, Headers};
 use super::hops::{Hops, Way};
+use super::memory::prefetch;
 use super::netlink::Netlink;
 use super::plan::{Copies, Frames, Mode, Plan, StartError};
 use super::program::{Ours, Steering, assemble, solicited_node};
@@ -61,10 +62,12 @@ pub struct Ports {
     _groups: Option<OwnedFd>,
     range: RangeInclusive<u16>,
     open: Vec<Option<Open>>,
+    /// Of each port, what an arriving packet asks: small, and near each other.
+    steered: Vec<Steered>,
     vacant: Vec<u32>,
     /// Our number of each of the sockets' ports.
     by_socket: Vec<u32>,
-    /// By number of port, the first that is open on any address; others follow by [`Open::next`].
+    /// By number of port, the first that is open on any address; others follow by [`Steered::next`].
     by_number: Box<[u32; 1 << 16]>,
     /// Ports opened while frames lay in the rings that came before.
     young: Vec<u32>,
@@ -81,12 +84,26 @@ const NONE: u32 = u32::MAX;
 /// Questions taken with a burst; with more, the last are not answered.
 const QUESTIONS: usize = 32;
 
+/// A port that frames are steered to.
+#[derive(Clone, Copy)]
+struct Steered {
+    /// None where the port is closed, or not one of them.
+    address: Option<IpAddr>,
+    next: u32,
+}
+
+impl Steered {
+    const NONE: Self = Self {
+        address: None,
+        next: NONE,
+    };
+}
+
 struct Open {
     local: SocketAddr,
     dscp: Dscp,
     /// None where the address is ours alone.
     socket: Option<PortId>,
-    next: u32,
     sending: Option<Sending>,
 }
 
@@ -181,6 +198,7 @@ impl Ports {
             _groups: groups,
             range: plan.ports.clone(),
             open: Vec::new(),
+            steered: Vec::new(),
             vacant: Vec::new(),
             by_socket: Vec::new(),
             by_number: Box::new([NONE; 1 << 16]),
@@ -239,7 +257,11 @@ impl Ports {
 
     /// The port that is open at a steered address.
     fn find(&self, local: SocketAddr) -> Option<u32> {
-        find(&self.open, self.by_number[usize::from(local.port())], local)
+        find(
+            &self.steered,
+            self.by_number[usize::from(local.port())],
+            local,
+        )
     }
 
     /// Answers what was asked of the addresses that are ours alone.
@@ -306,6 +328,7 @@ impl hal::Ports for Ports {
             Some(id) => id,
             None => {
                 self.open.push(None);
+                self.steered.push(Steered::NONE);
                 (self.open.len() - 1) as u32
             }
         };
@@ -316,10 +339,12 @@ impl hal::Ports for Ports {
             }
             self.by_socket[place] = id;
         }
-        let mut next = NONE;
         if self.is_steered(local) {
             let first = &mut self.by_number[usize::from(local.port())];
-            next = std::mem::replace(first, id);
+            self.steered[id as usize] = Steered {
+                address: Some(local.ip()),
+                next: std::mem::replace(first, id),
+            };
             for (old, queue) in self.old.iter_mut().zip(&self.queues) {
                 *old = queue.waiting();
             }
@@ -331,7 +356,6 @@ impl hal::Ports for Ports {
             local,
             dscp,
             socket,
-            next,
             sending: None,
         });
         Ok(PortId(id))
@@ -357,15 +381,16 @@ impl hal::Ports for Ports {
         }
         self.vacant.push(port.0);
         self.young.retain(|young| *young != port.0);
+        let steered = std::mem::replace(&mut self.steered[port.0 as usize], Steered::NONE);
         let first = &mut self.by_number[usize::from(open.local.port())];
         if *first == port.0 {
-            *first = open.next;
+            *first = steered.next;
             return;
         }
         let mut at = *first;
-        while let Some(Some(other)) = self.open.get_mut(at as usize) {
+        while let Some(other) = self.steered.get_mut(at as usize) {
             if other.next == port.0 {
-                other.next = open.next;
+                other.next = steered.next;
                 return;
             }
             at = other.next;
@@ -403,7 +428,7 @@ impl hal::Ports for Ports {
                     return next;
                 };
                 let first = self.by_number[usize::from(datagram.to.port())];
-                let Some(id) = find(&self.open, first, datagram.to) else {
+                let Some(id) = find(&self.steered, first, datagram.to) else {
                     return next;
                 };
                 if is_old && self.young.contains(&id) {
@@ -433,6 +458,13 @@ impl hal::Ports for Ports {
     fn tx_burst(&mut self, burst: &mut Burst) -> Marks {
         let now = Instant::from_ticks(ticks());
         let mut lost = Marks::NONE;
+        for place in burst.leaving() {
+            let port = burst.packets()[place].port;
+            // Without a look at whether it is open: that look is what would be waited for.
+            if let Some(open) = self.open.get(port.0 as usize) {
+                prefetch(open);
+            }
+        }
         for place in burst.leaving() {
             if !self.send(&burst.packets()[place], now) {
                 lost.insert(place);
@@ -475,11 +507,11 @@ impl hal::Ports for Ports {
 }
 
 /// The port at an address, of those that are chained from this one on.
-fn find(open: &[Option<Open>], first: u32, local: SocketAddr) -> Option<u32> {
+fn find(steered: &[Steered], first: u32, local: SocketAddr) -> Option<u32> {
     let mut at = first;
     loop {
-        let other = open.get(at as usize)?.as_ref()?;
-        if other.local.ip() == local.ip() {
+        let other = steered.get(at as usize)?;
+        if other.address == Some(local.ip()) {
             return Some(at);
         }
         at = other.next;

@@ -9,6 +9,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use hal::BURST;
 use rustix::io::Errno;
 use rustix::net::xdp::{
     XDP_PGOFF_RX_RING, XDP_PGOFF_TX_RING, XDP_UMEM_PGOFF_COMPLETION_RING, XDP_UMEM_PGOFF_FILL_RING,
@@ -104,6 +105,9 @@ impl Queue {
 
     /// Shows each frame that has arrived, until there is none or the viewer has had enough of them ([`Next::Stop`]).
     pub(super) fn receive(&mut self, mut view: impl FnMut(&[u8]) -> Next) {
+        for descriptor in self.receive.ahead(BURST as u32) {
+            self.memory.expect(&descriptor);
+        }
         let mut next = Next::More;
         let mut has_taken = false;
         while next == Next::More {
