@@ -1,5 +1,8 @@
 //! Processes that a bench starts: ended with their value, with what they and their children cost, from `/proc`.
 //!
+//! They end with the thread that started them, even if that is killed: a contender left behind would cost the next bench what it
+//! costs.
+//!
 //! The cost of a tree of processes is that of those alive; the benches start none that come and go while they are measured.
 //!
 //! Not here: what they are told.
@@ -30,7 +33,7 @@ impl Process {
     pub(crate) fn start(name: &str, folder: &Path, command: &mut Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::create(&log).expect("a log");
-        let child = command
+        let child = mortal(command)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a second handle"))
@@ -115,6 +118,22 @@ impl Drop for Process {
     }
 }
 
+/// The same command, ended by the kernel with the thread that starts it (util-linux).
+fn mortal(command: &Command) -> Command {
+    let mut mortal = Command::new("setpriv");
+    mortal
+        .args(["--pdeathsig", "TERM", "--"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => mortal.env(name, value),
+            None => mortal.env_remove(name),
+        };
+    }
+    mortal
+}
+
 /// A process and all that descend from it.
 fn family(root: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
@@ -168,6 +187,31 @@ fn memory(process: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_ends_with_who_started_it() {
+        let start = || {
+            let mut sleeper = Process::start(
+                "sleeper",
+                &std::env::temp_dir(),
+                Command::new("sleep").arg("1000"),
+            );
+            let id = sleeper.id();
+            let name = PathBuf::from(format!("/proc/{id}/comm"));
+            sleeper.await_ready(Duration::from_secs(60), || {
+                fs::read_to_string(&name).is_ok_and(|name| name.trim() == "sleep")
+            });
+            // As if it had been killed: nothing is dropped.
+            std::mem::forget(sleeper);
+            id
+        };
+        let id = thread::spawn(start).join().expect("it starts");
+        let until = Instant::now() + Duration::from_secs(60);
+        while fields(id).is_some_and(|fields| fields[0] != "Z") {
+            assert!(Instant::now() < until, "it is still there");
+            thread::sleep(GLANCE);
+        }
+    }
 
     #[test]
     fn a_process_costs_what_it_burns_and_holds_what_it_has() {
