@@ -8,6 +8,9 @@
 //! - `af_xdp/…`: ours on AF_XDP, rtpengine on its sockets, over a pair of veth. `value` is the pipeline thread's own time;
 //!   what the kernel does on its account (with veth: copying and delivering each frame) is `kernel_us` beside it.
 //! - `sim/srtp-rtp`: pipeline and crypto alone, in calls for one processor.
+//! - `loads`: `sockets/rtp-srtp` with 10, 100, 1,000 and 5,000 calls, or as many as there are files for. Of the last loads two
+//!   processors carry what they carry: what a packet costs is of those that came through, and `loss` tells of the others.
+//! - `idle`: a box with calls and no packets, in hundredths of a processor.
 //! - `growth`: the cost of a packet with 5,000 calls beside that with 100.
 //!
 //! Not here: crypto alone.
@@ -29,23 +32,34 @@ use media::Media;
 use namespaces::Wire;
 use ng::Rtpengine;
 use plan::{Profile, calls};
+use rustix::process::{Resource, getrlimit};
 use traffic::{Outcome, Traffic};
 
 use crate::line::{Line, median};
 use crate::place::Place;
 
 /// The cases, in the order in which they run.
-pub(crate) const CASES: [&str; 6] = [
+pub(crate) const CASES: [&str; 10] = [
     "sockets/rtp-rtp",
     "sockets/rtp-srtp",
     "sockets/srtp-srtp",
+    "af_xdp/rtp-rtp",
+    "af_xdp/rtp-srtp",
     "af_xdp/srtp-srtp",
+    "loads",
+    "idle",
     "sim/srtp-rtp",
     "growth",
 ];
 
 /// Calls of a load, of which each is a hundred packets a second: 20 and 40 thousand.
 const LOADS: [usize; 2] = [200, 400];
+/// From a small office to more than two processors carry.
+const SPREAD: [usize; 4] = [10, 100, 1_000, 5_000];
+/// Files that are no call's.
+const OTHER_FILES: u64 = 200;
+/// Calls of an idle box.
+const HELD: usize = 100;
 const PAIRS: usize = 5;
 /// Until both are warm: caches, neighbours, learnt sources.
 const WARM: Duration = Duration::from_millis(700);
@@ -67,11 +81,31 @@ pub(crate) fn run(cases: &[&str]) {
             "sockets/rtp-rtp" => sockets(case, both(Profile::Plain, Profile::Plain)),
             "sockets/rtp-srtp" => sockets(case, both(Profile::Plain, Profile::Keyed)),
             "sockets/srtp-srtp" => sockets(case, both(Profile::Keyed, Profile::Keyed)),
+            "af_xdp/rtp-rtp" => af_xdp(case, both(Profile::Plain, Profile::Plain)),
+            "af_xdp/rtp-srtp" => af_xdp(case, both(Profile::Plain, Profile::Keyed)),
             "af_xdp/srtp-srtp" => af_xdp(case, both(Profile::Keyed, Profile::Keyed)),
+            "loads" => {
+                let here = Surroundings::Loopback(IpAddr::V4(Ipv4Addr::LOCALHOST));
+                for load in SPREAD {
+                    compare(
+                        "sockets/rtp-srtp",
+                        load.min(most_calls()),
+                        both(Profile::Plain, Profile::Keyed),
+                        &here,
+                    );
+                }
+            }
+            "idle" => idle(case),
             "sim/srtp-rtp" => alone(case),
             _ => growth(case),
         }
     }
+}
+
+/// Calls that the files a process may have are enough for: each side has two sockets, and there are a few others.
+fn most_calls() -> usize {
+    let files = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    usize::try_from(files.saturating_sub(OTHER_FILES) / 4).unwrap_or(usize::MAX)
 }
 
 fn sockets(case: &'static str, profile: [Profile; 2]) {
@@ -222,6 +256,31 @@ fn theirs_once(load: usize, profile: [Profile; 2], surroundings: &Surroundings) 
         engine.connect(number, profile, call);
     }
     measure(Traffic::new(sockets, &calls, profile), engine.id())
+}
+
+/// What a box costs that has calls and hears nothing: hundredths of a processor.
+fn idle(case: &'static str) {
+    let here = Surroundings::Loopback(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let place = Place::new("relay");
+    let mut media = Media::start(&place, None);
+    let parties = here
+        .sockets()
+        .map(|socket| socket.local_addr().expect("bound"));
+    let calls = calls(HELD, parties, SocketAddr::new(here.relay(), 20_000));
+    for (number, call) in calls.iter().enumerate() {
+        media.connect(number, [Profile::Plain, Profile::Keyed], call);
+    }
+    let shares: Vec<f64> = (0..PAIRS)
+        .map(|_| {
+            let before = Cost::of(media.id(), None);
+            std::thread::sleep(WINDOW);
+            let spent = Cost::of(media.id(), None).since(before).all;
+            100.0 * spent.as_secs_f64() / WINDOW.as_secs_f64()
+        })
+        .collect();
+    Line::new("relay", case, median(&shares), "%")
+        .with("calls", 0, HELD as f64)
+        .print();
 }
 
 fn measure(mut traffic: Traffic, process: u32) -> Run {

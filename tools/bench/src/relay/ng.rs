@@ -42,7 +42,7 @@ impl Rtpengine {
                 "--log-level=4",
                 "--table=-1",
                 "--num-threads=2",
-                "--port-min=40000",
+                "--port-min=24000",
                 "--port-max=59998",
                 &format!("--interface={here}"),
                 &format!("--listen-ng={control}"),
