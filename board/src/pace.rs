@@ -1,8 +1,9 @@
 //! How often ports that are busy look for packets: not for each one, and never long after it came.
 //!
-//! Waking a thread costs more than a packet does. So while packets come thick, the thread sleeps until a few must have come, and
-//! finds them at once. The thicker they come the shorter it sleeps: at half of what a processor can carry, no packet waits
-//! longer than [`SHORTEST`] or little more. When few come, or none has, it waits for the next as an idle box does.
+//! Waking a thread costs more than a packet does, and what a burst needs is fetched once for all its packets. So while packets
+//! come thick, the thread sleeps until some must have come, and finds them at once. The thicker they come the shorter it sleeps:
+//! at half of what a processor can carry, no packet waits longer than [`SHORTEST`] or little more. Of few packets each may wait a
+//! fortieth of the time that lies between two of a voice. When hardly any come, it waits for the next as an idle box does.
 //!
 //! Not here: what is looked at.
 
@@ -12,14 +13,14 @@ use rustix::time::Timespec;
 
 use crate::clock::ticks;
 
-/// Packets that a nap is for: with five, what a wake-up costs is less than what they do.
-const FEW: u64 = 5;
+/// From one packet to the next where sockets keep a processor half busy.
+const HALF: Duration = Duration::from_micros(12);
 
-/// What a packet may have to wait for others, under load and under little. Voice has 20 ms between two.
+/// What a packet may have to wait for others, at half load and under little. Voice has 20 ms between two.
 pub(crate) const SHORTEST: Duration = Duration::from_micros(80);
-const LONGEST: Duration = Duration::from_micros(200);
+const LONGEST: Duration = Duration::from_micros(500);
 
-/// Packets that come at least so fast are worth a nap: two of them in the longest.
+/// Packets that come at least so fast are worth a nap: five of them in the longest.
 const THICK: Duration = Duration::from_micros(100);
 
 /// A pause that is longer tells no more: it ends the load.
@@ -71,7 +72,10 @@ impl Pace {
         if self.is_quiet || self.gap > nanoseconds(THICK) {
             return None;
         }
-        let nap = Duration::from_nanos(FEW * self.gap).clamp(SHORTEST, LONGEST);
+        // By the square: further from half load there is more to be saved, and more time for it.
+        let half = nanoseconds(HALF);
+        let nap = nanoseconds(SHORTEST) * self.gap / half * self.gap / half;
+        let nap = Duration::from_nanos(nap).clamp(SHORTEST, LONGEST);
         let passed = now.saturating_duration_since(self.found);
         let left = Duration::from_ticks(nap.as_ticks().saturating_sub(passed.as_ticks()));
         Some(timeout.map_or(left, |timeout| timeout.min(left)))
@@ -113,9 +117,11 @@ mod tests {
     #[test]
     fn the_thicker_packets_come_the_shorter_is_the_nap() {
         for (every, count, nap) in [
+            (80, 20, Some(80)),
             (80, 8, Some(80)),
-            (100, 5, Some(100)),
-            (100, 2, Some(200)),
+            (240, 10, Some(320)),
+            (500, 10, Some(500)),
+            (500, 5, Some(500)),
             (200, 1, None),
             (20_000, 1, None),
         ] {
