@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 20
 # To build: a C compiler (ring) and OpenSSL's headers (the lab's own TLS, which must not be ours).
 BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev
 # Networks of their own for the tests, and the real peers that tests call and benches compare with.
-PEER_PACKAGES := iproute2 strace sip-tester baresip-core kamailio kamailio-tls-modules libsrtp2-dev
+PEER_PACKAGES := iproute2 strace sip-tester baresip-core kamailio kamailio-tls-modules libsrtp2-dev python3-aiortc
 # What counts instructions and allocations, and the libraries that benches compare with (Intel's is for Intel's processors).
 BENCH_PACKAGES := valgrind rtpengine-daemon $(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
 NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)

@@ -130,7 +130,7 @@ impl Leg {
         let snapshot = Arc::clone(&desk.snapshot);
         let trunk = snapshot.trunk_named(&image.trunk)?;
         let dialog = Dialog::restore(image.dialog).ok()?;
-        let policy = LegPolicy::of(snapshot.trunk(trunk));
+        let policy = LegPolicy::of(snapshot.trunk(trunk), desk.certificate);
         let negotiation = Negotiation::restore(policy, &image.negotiation).ok()?;
         let port = desk.ports.adopt(image.port)?;
         let wire = Wire::with_tag(&snapshot, trunk, &image.user, dialog.local_tag().to_owned());

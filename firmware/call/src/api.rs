@@ -3,6 +3,7 @@
 //! Plain data without SIP types: whoever stands outside sees calls, trunks and counts, never a `Call`, a dialog or a
 //! message. Commands are applied in the order in which they arrive; events are told once, in the order in which things happened.
 
+use measure::Insecurity;
 use serde::{Deserialize, Serialize};
 
 /// Number of a call, unique for the life of the journal: a restarted control goes on counting.
@@ -146,6 +147,15 @@ pub enum Event {
         trunk: String,
         /// How long it has been silent.
         milliseconds: u32,
+    },
+    /// A party has not proven by its handshake that it is who its session description says: the call ends.
+    Insecure {
+        /// The call.
+        call: CallId,
+        /// Trunk of the leg.
+        trunk: String,
+        /// Why.
+        reason: Insecurity,
     },
     /// The stream of a leg has ended, and this is how it was: about the time of [`Event::Ended`], often a little earlier.
     Sounded {

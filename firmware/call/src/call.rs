@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use config::document::trunk::OnSilence;
 use embassy_time::{Duration, Instant};
+use measure::Insecurity;
 use media_api::Millis;
 use sip::message::StatusCode;
 
@@ -290,6 +291,20 @@ impl Call {
             let parting = Parting::status_only(StatusCode::SERVICE_UNAVAILABLE);
             self.finish(desk, now, &parting, Ending::Internal);
         }
+    }
+
+    /// The party of a leg has shown another certificate than it said, or no keys came of its handshake (RFC 5763 §5).
+    pub(crate) fn insecure(&mut self, desk: &mut Desk, now: Now, from: LegNo, reason: Insecurity) {
+        if matches!(self.stage, Stage::Ending { .. }) {
+            return;
+        }
+        desk.tell(Event::Insecure {
+            call: self.id,
+            trunk: self.leg(from).wire.trunk().name.clone(),
+            reason,
+        });
+        let parting = Parting::status_only(StatusCode::NOT_ACCEPTABLE_HERE);
+        self.finish(desk, now, &parting, Ending::NoCommonMedia);
     }
 
     /// Take in a leg of another call.

@@ -366,6 +366,14 @@ impl Core {
                     self.with_call(now, call, |call, desk| call.silent(desk, now, leg, since));
                 }
             }
+            E::Certificate(certificate) => self.desk.certificate = Some(certificate),
+            E::Insecure { id, reason } => {
+                if let Some(LegRef { call, leg }) = self.desk.leg_of_stream(id) {
+                    self.with_call(now, call, |call, desk| {
+                        call.insecure(desk, now, leg, reason);
+                    });
+                }
+            }
             E::Refused { id, .. } => {
                 if let Some(LegRef { call, .. }) = self.desk.leg_of_stream(id) {
                     self.with_call(now, call, |call, desk| call.without_media(desk, now));

@@ -78,6 +78,8 @@ pub(crate) struct Desk {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) draining: bool,
     media_plane: MediaPlane,
+    /// What the media plane is known by in handshakes.
+    pub(crate) certificate: Option<media_api::Fingerprint>,
     clients: HashMap<ClientId, Owner>,
     invites: HashMap<ServerId, LegRef>,
     dialogs: HashMap<String, LegRef>,
@@ -107,6 +109,7 @@ impl Desk {
             outputs: VecDeque::new(),
             draining: false,
             media_plane: MediaPlane::Down,
+            certificate: None,
             clients: HashMap::new(),
             invites: HashMap::new(),
             dialogs: HashMap::new(),
@@ -341,8 +344,11 @@ impl Desk {
             address: media.advertised,
             port: port.rtp(),
         };
-        let negotiation =
-            Negotiation::new(LegPolicy::of(wire.trunk()), local, self.tokens.number());
+        let negotiation = Negotiation::new(
+            LegPolicy::of(wire.trunk(), self.certificate),
+            local,
+            self.tokens.number(),
+        );
         Ok(Stream::new(id, port, negotiation))
     }
 

@@ -17,6 +17,8 @@ words! {
         UnexpectedStun "unexpected_stun" "STUN on a stream that uses no ICE, or that is no check.",
         UnprovenStun "unproven_stun" "STUN that is malformed, or does not prove that it knows the stream's password.",
         UnexpectedDtls "unexpected_dtls" "DTLS on a stream keyed by SDES or not at all.",
+        TooMuchDtls "too_much_dtls" "DTLS faster than handshakes are worked on.",
+        NoKeyYet "no_key_yet" "For a party whose handshake is not done.",
         MisplacedRtp "misplaced_rtp" "RTP on the port for RTCP.",
         MalformedRtp "malformed_rtp" "RTP whose lengths do not add up.",
         MalformedRtcp "malformed_rtcp" "RTCP whose lengths do not add up.",

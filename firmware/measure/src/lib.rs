@@ -6,6 +6,7 @@
 //!
 //! - [`DropReason`]: why the pipeline did not pass a packet on.
 //! - [`Refusal`]: why the pipeline did not obey a command.
+//! - [`Insecurity`]: why a handshake has given no keys.
 //! - [`MediaCounter`]: what the media process counts as a whole.
 //!
 //! Not here: values. Whoever counts keeps the numbers; these are only their names and places.
@@ -13,11 +14,13 @@
 #![forbid(unsafe_code)]
 
 mod drop_reason;
+mod insecurity;
 mod media;
 mod metric;
 mod refusal;
 
 pub use drop_reason::DropReason;
+pub use insecurity::Insecurity;
 pub use media::MediaCounter;
 pub use metric::{Kind, Metric, Unit};
 pub use refusal::Refusal;

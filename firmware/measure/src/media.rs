@@ -24,6 +24,9 @@ words! {
         PortsOpen "ports_open" "Local ports in use.",
         LongestTurn "longest_turn" "Longest turn of the worker's loop, without its waiting.",
         ChecksAnswered "checks_answered" "ICE checks answered.",
+        HandshakesDone "handshakes_done" "DTLS handshakes that gave keys.",
+        HandshakesFailed "handshakes_failed" "DTLS handshakes that gave none.",
+        CertificatesRefused "certificates_refused" "Certificates that are not those of the party's description.",
         Overruns "overruns" "Datagrams lost because nobody took them from their port in time.",
     }
 }
@@ -42,7 +45,11 @@ impl MediaCounter {
             | Self::ChecksAnswered
             | Self::Overruns => (Unit::Packets, Kind::Counter),
             Self::OctetsReceived | Self::OctetsSent => (Unit::Octets, Kind::Counter),
-            Self::Turns | Self::EventsLost => (Unit::Items, Kind::Counter),
+            Self::Turns
+            | Self::EventsLost
+            | Self::HandshakesDone
+            | Self::HandshakesFailed
+            | Self::CertificatesRefused => (Unit::Items, Kind::Counter),
             Self::Streams | Self::PortsOpen => (Unit::Items, Kind::Gauge),
             Self::LongestTurn => (Unit::Microseconds, Kind::Gauge),
         };

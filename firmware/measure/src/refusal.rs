@@ -18,6 +18,7 @@ words! {
         BadPayload "bad_payload" "A payload type beyond 127 or mapped twice.",
         BadDscp "bad_dscp" "A code point beyond 63.",
         BadIce "bad_ice" "A name or password for ICE that is too short or too long.",
+        BadHandshake "bad_handshake" "Keys of SDP beside a handshake, or a handshake with RTCP on a port of its own.",
         BadClock "bad_clock" "A clock rate of zero.",
         SelfLink "self_link" "A stream cannot be linked to itself.",
         NoToneCodec "no_tone_codec" "The stream has no G.711 payload type to play a tone in.",

@@ -10,10 +10,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use measure::Refusal;
+use measure::{Insecurity, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::{Millis, Statistics, StreamId, Version};
+use crate::{Fingerprint, Millis, Statistics, StreamId, Version};
 
 /// What media tells control.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,20 @@ pub enum Event {
         pid: u32,
         /// Streams it can hold.
         capacity: u32,
+    },
+    /// Behind `Hello`: the certificate by which parties know media in a handshake.
+    Certificate(Fingerprint),
+    /// The handshake is done: the stream is keyed.
+    Secured {
+        /// The stream.
+        id: StreamId,
+    },
+    /// There will be no keys: nothing of the party is heard, nor sent to it, until the stream is put with another association.
+    Insecure {
+        /// The stream.
+        id: StreamId,
+        /// Why.
+        reason: Insecurity,
     },
     /// A command was not obeyed and nothing has changed.
     Refused {

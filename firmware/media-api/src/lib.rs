@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod command;
+mod dtls;
 mod event;
 pub mod frame;
 pub mod fuzz;
@@ -31,6 +32,7 @@ mod stream;
 mod version;
 
 pub use command::{Command, Tone};
+pub use dtls::{Dtls, Fingerprint, Handshake};
 pub use event::Event;
 pub use frame::{Decoder, Frame, FrameError, encode};
 pub use key::{KeyMaterial, MkiRule, Sdes, Suite};

@@ -13,7 +13,7 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Sdes;
+use crate::{Dtls, Sdes};
 
 /// One side of a call's audio. The number is chosen by control and means nothing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -196,6 +196,9 @@ pub struct StreamSpec {
     pub source: SourceGate,
     /// ICE, where it was agreed: it tells where the party is, and [`Self::source`] does not.
     pub ice: Option<Box<Ice>>,
+    /// The handshake that keys both ways; then there is neither [`Self::receive`] nor [`Self::transmit`], and RTCP goes over
+    /// the port of RTP.
+    pub dtls: Option<Box<Dtls>>,
     /// The party's key, where it sends SRTP. What does not authenticate goes nowhere.
     pub receive: Option<Sdes>,
     /// Our key, where we send SRTP.
@@ -212,4 +215,12 @@ pub struct StreamSpec {
     pub dscp: u8,
     /// `Event::Silent` is told after so long without an accepted RTP packet while [`Direction::receives`] (MED-09).
     pub silence_after: Option<Millis>,
+}
+
+impl StreamSpec {
+    /// Whether what the party sends must authenticate.
+    #[must_use]
+    pub const fn is_keyed(&self) -> bool {
+        self.receive.is_some() || self.dtls.is_some()
+    }
 }

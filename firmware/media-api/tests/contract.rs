@@ -9,11 +9,12 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use measure::{DropReason, MediaCounter, Refusal};
+use measure::{DropReason, Insecurity, MediaCounter, Refusal};
 use media_api::{
-    Codec, Command, Direction, Event, Frame, Ice, KeyMaterial, Law, Metrics, Millis, MkiRule,
-    PayloadMap, PeerReport, Quality, Received, Region, Remote, Rtcp, Sdes, Sent, SourceGate,
-    Statistics, StreamId, StreamSpec, Suite, Tone, ToneFormat, VERSION, Version, encode,
+    Codec, Command, Direction, Dtls, Event, Fingerprint, Frame, Handshake, Ice, KeyMaterial, Law,
+    Metrics, Millis, MkiRule, PayloadMap, PeerReport, Quality, Received, Region, Remote, Rtcp,
+    Sdes, Sent, SourceGate, Statistics, StreamId, StreamSpec, Suite, Tone, ToneFormat, VERSION,
+    Version, encode,
 };
 
 fn spec() -> StreamSpec {
@@ -32,6 +33,7 @@ fn spec() -> StreamSpec {
             password: "asd88fgpdd777uzjYhagZg".to_owned(),
             party: Some("9uB6".to_owned()),
         })),
+        dtls: None,
         receive: Some(Sdes {
             suite: Suite::AesCm128HmacSha1_80,
             key: KeyMaterial::new(&[7; 30]),
@@ -130,6 +132,10 @@ fn commands() -> Vec<Command> {
             tones,
             remote: None,
             ice: None,
+            dtls: Some(Box::new(Dtls {
+                handshake: Handshake::Passive,
+                party: Fingerprint([0xd1; 32]),
+            })),
             receive: None,
             transmit: None,
             payloads: PayloadMap::empty(),
@@ -215,6 +221,8 @@ fn events() -> Vec<Event> {
             pid: 4711,
             capacity: 16_384,
         },
+        Event::Certificate(Fingerprint([0xce; 32])),
+        Event::Secured { id },
         Event::RtpStarted { id },
         Event::Latched {
             id,
@@ -236,6 +244,11 @@ fn events() -> Vec<Event> {
         },
         Event::Pong,
     ];
+    events.extend(
+        Insecurity::ALL
+            .into_iter()
+            .map(|reason| Event::Insecure { id, reason }),
+    );
     events.extend(
         Refusal::ALL
             .into_iter()

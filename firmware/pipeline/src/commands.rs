@@ -132,7 +132,10 @@ impl Pipeline {
             None if self.table.is_full() => Err(Refusal::Full),
             None => {
                 let opened = open(&spec, &checked, ports)?;
-                let stream = install::create(spec, checked, opened, &mut self.chance, now);
+                let fresh = self.handshakes.fresh();
+                let mut stream =
+                    install::create(spec, checked, opened, fresh, &mut self.chance, now);
+                self.handshakes.changed(None, Some(&mut stream));
                 let slot = self.table.insert(stream);
                 self.count_streams();
                 Ok(slot)
@@ -175,7 +178,10 @@ impl Pipeline {
         {
             ports.mark(port, checked.dscp);
         }
-        install::replace(stream, spec, checked, now);
+        let before = stream.dtls;
+        let fresh = self.handshakes.fresh();
+        install::replace(stream, spec, checked, fresh, &mut self.chance, now);
+        self.handshakes.changed(before, Some(stream));
         if let Some((port, owner)) = owned {
             self.table.own(port, owner);
         }
@@ -212,6 +218,7 @@ impl Pipeline {
     pub(crate) fn remove(&mut self, id: StreamId, ports: &mut impl Ports) {
         let statistics = match self.table.remove(id) {
             Some(stream) => {
+                self.handshakes.changed(stream.dtls, None);
                 ports.close(stream.rtp_port);
                 if let Some(rtcp) = stream.rtcp_port {
                     ports.close(rtcp);

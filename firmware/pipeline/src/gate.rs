@@ -82,15 +82,13 @@ pub(crate) enum Admission {
 
 impl Gate {
     pub(crate) fn new(spec: &StreamSpec) -> Self {
-        let rule = match (spec.source, &spec.receive) {
-            (_, Some(_)) if spec.ice.is_some() => Rule::Checked,
+        let rule = match (spec.source, spec.is_keyed()) {
+            (_, true) if spec.ice.is_some() => Rule::Checked,
             // From where ICE says the party is.
-            (_, None) if spec.ice.is_some() => Rule::Signalled,
-            (SourceGate::Signalled, _) | (SourceGate::LatchAuthenticated, None) => Rule::Signalled,
-            (SourceGate::LatchAuthenticated | SourceGate::LatchFirst, Some(_)) => {
-                Rule::Authenticated
-            }
-            (SourceGate::LatchFirst, None) => Rule::First,
+            (_, false) if spec.ice.is_some() => Rule::Signalled,
+            (SourceGate::Signalled, _) | (SourceGate::LatchAuthenticated, false) => Rule::Signalled,
+            (SourceGate::LatchAuthenticated | SourceGate::LatchFirst, true) => Rule::Authenticated,
+            (SourceGate::LatchFirst, false) => Rule::First,
         };
         let signalled_rtp = spec.remote.map(|remote| remote.rtp).filter(is_somewhere);
         let signalled_rtcp = spec.remote.map(|remote| remote.rtcp).filter(is_somewhere);
@@ -127,6 +125,14 @@ impl Gate {
     #[inline]
     pub(crate) fn rtp_target(&self) -> Option<SocketAddr> {
         self.rtp
+    }
+
+    /// The same, but with ICE only once a check has told it.
+    pub(crate) fn proven_target(&self) -> Option<SocketAddr> {
+        match (self.rule, self.hold) {
+            (Rule::Checked, Hold::None) => None,
+            _ => self.rtp,
+        }
     }
 
     /// Where RTCP for the party goes.

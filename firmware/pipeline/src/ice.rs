@@ -78,6 +78,7 @@ impl Pipeline {
             let id = stream.id();
             self.outbox.tell(Event::Latched { id, address });
         }
+        self.handshakes.begin(stream);
         Ok(Verdict::Leaves)
     }
 }
@@ -120,15 +121,23 @@ impl Agent {
         }
     }
 
+    /// Whether the party has sent a check for RTP from there.
+    pub(crate) fn knows(&self, from: SocketAddr) -> bool {
+        self.of_party(Purpose::Rtp).any(|pair| pair.remote == from)
+    }
+
     /// Where media goes, by what has been checked.
     pub(crate) fn chosen(&self, purpose: Purpose) -> Option<SocketAddr> {
-        let party = self.terms.party.as_deref().map(str::as_bytes);
-        let of_party =
-            |pair: &&Pair| pair.purpose == purpose && party.is_none_or(|party| pair.party == party);
-        let pairs = self.pairs.iter().filter(of_party);
-        pairs
+        self.of_party(purpose)
             .max_by_key(|pair| (pair.nominated, pair.priority))
             .map(|pair| pair.remote)
+    }
+
+    fn of_party(&self, purpose: Purpose) -> impl Iterator<Item = &Pair> {
+        let party = self.terms.party.as_deref().map(str::as_bytes);
+        self.pairs.iter().filter(move |pair| {
+            pair.purpose == purpose && party.is_none_or(|party| pair.party == party)
+        })
     }
 
     /// Hears a datagram from somewhere and answers it in its place. `room` begins with the datagram of `length` octets.

@@ -9,6 +9,7 @@
 //! ```text
 //!  rx_burst → classify (RFC 7983) → flow/table: stream by port → gate: may this source speak → SRTP unprotect
 //!           → relay: peer, direction, payload type → rewrite: SSRC, number, time → SRTP protect → tx_burst
+//!  DTLS:      dtls: to whoever works on handshakes, whose keys come back
 //!  STUN:      ice: who knows our password is answered, and tells where media goes
 //!  RTCP:      gate → SRTCP unprotect → rtcp: taken for statistics, rewritten for the peer → SRTCP protect → tx_burst
 //! ```
@@ -28,6 +29,7 @@ mod burst;
 mod classify;
 mod commands;
 mod counters;
+pub mod dtls;
 mod flow;
 mod gate;
 mod ice;

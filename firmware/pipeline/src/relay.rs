@@ -21,6 +21,7 @@ use crate::burst::Expected;
 use crate::classify::{Kind, classify};
 use crate::commands::Presence;
 use crate::counters::Totals;
+use crate::dtls::Handshakes;
 use crate::flow::{Purpose, Slot, Stream, Table, UNMAPPED};
 use crate::gate::{Admission, Moved};
 use crate::news::Outbox;
@@ -36,6 +37,7 @@ pub struct Pipeline {
     pub(crate) outbox: Outbox,
     pub(crate) chance: ChaCha12Rng,
     pub(crate) presence: Presence,
+    pub(crate) handshakes: Handshakes,
     pub(crate) expected: Expected,
     /// When the earliest stream may want to be looked after.
     pub(crate) due: Option<Instant>,
@@ -54,6 +56,7 @@ impl Pipeline {
             outbox: Outbox::new(),
             chance: ChaCha12Rng::from_seed(seed),
             presence: Presence::Here,
+            handshakes: Handshakes::default(),
             expected: Expected::Nothing,
             due: None,
             own: Box::new(Burst::new()),
@@ -114,7 +117,10 @@ impl Pipeline {
                 (Kind::Rtp, Purpose::Rtcp) => Err(DropReason::MisplacedRtp),
                 (Kind::Rtcp, _) => self.rtcp(moment, packet, slot).map(Passage::Ends),
                 (Kind::Stun, purpose) => self.stun(packet, slot, purpose).map(Passage::Ends),
-                (Kind::Dtls, _) => Err(DropReason::UnexpectedDtls),
+                (Kind::Dtls, Purpose::Rtp) => {
+                    self.dtls(moment.now, packet, slot).map(Passage::Ends)
+                }
+                (Kind::Dtls, Purpose::Rtcp) => Err(DropReason::UnexpectedDtls),
                 (Kind::Unknown, _) => Err(DropReason::Unclassified),
             }
         };

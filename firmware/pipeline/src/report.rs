@@ -248,7 +248,7 @@ impl Pipeline {
         self.due = earliest.map(|due| due.max(moment.now + GRAIN));
     }
 
-    fn flush(&mut self, ports: &mut impl Ports) {
+    pub(crate) fn flush(&mut self, ports: &mut impl Ports) {
         if self.own.is_empty() {
             return;
         }
@@ -259,7 +259,7 @@ impl Pipeline {
 }
 
 /// Adds a packet of our own to a burst with room, if `write` writes one.
-fn make(burst: &mut Burst, write: impl FnOnce(&mut Packet) -> bool) -> bool {
+pub(crate) fn make(burst: &mut Burst, write: impl FnOnce(&mut Packet) -> bool) -> bool {
     let Some(packet) = burst.add() else {
         return false;
     };

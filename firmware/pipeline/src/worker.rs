@@ -18,6 +18,7 @@ use measure::MediaCounter;
 use media_api::{Command, Event};
 
 use crate::counters::Totals;
+use crate::dtls::{Reply, Request};
 use crate::relay::Pipeline;
 
 /// What time it is, both ways.
@@ -120,6 +121,17 @@ impl<P: Ports, C: Clock> Worker<P, C> {
     /// The next thing to tell control.
     pub fn poll(&mut self) -> Option<Event> {
         self.pipeline.poll()
+    }
+
+    /// The next thing that is wanted of handshakes.
+    pub fn request(&mut self) -> Option<Request> {
+        self.pipeline.request()
+    }
+
+    /// Does what has come of a handshake.
+    pub fn reply(&mut self, reply: Reply) {
+        let moment = Moment::of(&self.clock);
+        self.pipeline.reply(moment, reply, &mut self.ports);
     }
 
     /// A control is there.

@@ -142,6 +142,7 @@ fn whoever_is_no_control_is_shown_out_and_the_control_stays() {
             stream: media.connect(),
             decoder: Decoder::new(),
             events: VecDeque::new(),
+            certificate: None,
         };
         guest.stream.write_all(said).expect("it takes it");
         assert!(guest.is_closed(), "{said:?}");
@@ -151,6 +152,7 @@ fn whoever_is_no_control_is_shown_out_and_the_control_stays() {
         stream: media.connect(),
         decoder: Decoder::new(),
         events: VecDeque::new(),
+        certificate: None,
     };
     other.say(&Command::Hello {
         version: Version(VERSION.0 + 1),

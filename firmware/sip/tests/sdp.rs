@@ -12,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use sip::sdp::{
     Address, Bound, Crypto, Direction, Encoding, Family, Formats, Lifetime, MasterKey, Media,
-    MediaKind, Origin, Payload, Problem, Protocol, RtcpPort, SessionDescription, Suite, limit,
+    MediaKind, Origin, Payload, Problem, Protocol, RtcpPort, SessionDescription, Setup, Suite,
+    limit,
 };
 
 fn seeds() -> Vec<(PathBuf, Vec<u8>)> {
@@ -106,6 +107,42 @@ fn what_is_written_is_the_sample_of_the_specification() {
 }
 
 #[test]
+fn a_browsers_offer_is_understood() {
+    let sdp = seed("browser_offer.sdp");
+    assert_eq!(sdp.bundle, ["0"]);
+    let [media] = &sdp.media[..] else {
+        panic!("one section");
+    };
+    assert!(media.protocol.is_dtls() && media.rtcp_mux);
+    assert_eq!(media.mid.as_deref(), Some("0"));
+    assert_eq!(sdp.setup_of(media), Some(Setup::ActPass));
+    assert!(sdp.fingerprints_of(media)[0].as_sha_256().is_some());
+    let printed = sdp.to_string();
+    assert_eq!(
+        SessionDescription::parse(printed.as_bytes()).map(|read| read.bundle),
+        Ok(sdp.bundle)
+    );
+    // A name or group that cannot be is none.
+    for (good, bad) in [
+        ("BUNDLE 0", "BUNDLE "),
+        ("BUNDLE 0", "LS 0"),
+        (
+            "BUNDLE 0",
+            &format!("BUNDLE{}", " 0".repeat(limit::MEDIA + 1)),
+        ),
+        ("mid:0", "mid:0 1"),
+        ("mid:0", &format!("mid:{}", "0".repeat(limit::MID + 1))),
+    ] {
+        let bad = printed.replace(good, bad);
+        let read = SessionDescription::parse(bad.as_bytes()).expect("the rest can be read");
+        assert!(
+            read.bundle.is_empty() || read.media[0].mid.is_none(),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
 fn a_teams_offer_is_understood() {
     let sdp = seed("teams_offer.sdp");
     let [media] = &sdp.media[..] else {
@@ -129,10 +166,10 @@ fn a_teams_offer_is_understood() {
     assert_eq!(media.ice.candidates.len(), 3);
     assert_eq!(media.ice.candidates[0].rest, "raddr 10.0.32.14 rport 52462");
     let unknown: Vec<_> = media.other.iter().map(|line| line.text.as_str()).collect();
-    assert_eq!(unknown, ["label:main-audio", "mid:1"]);
+    assert_eq!(unknown, ["label:main-audio"]);
     // What was not understood is not written.
     let printed = sdp.to_string();
-    for absent in ["label", "mid:", "b=CT", "s=-"] {
+    for absent in ["label", "b=CT", "s=-"] {
         assert!(!printed.contains(absent), "{absent}");
     }
 }

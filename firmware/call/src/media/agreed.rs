@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 
 use config::document::trunk::Sources;
 use media_api::{
-    Codec, Direction as StreamDirection, Ice, KeyMaterial, Law, Millis, MkiRule, PayloadMap,
+    Codec, Direction as StreamDirection, Dtls, Ice, KeyMaterial, Law, Millis, MkiRule, PayloadMap,
     Region, Remote, Rtcp, Sdes, SourceGate, StreamId, StreamSpec, Suite as StreamSuite, ToneFormat,
 };
 use sip::sdp::{Address, Crypto, Direction, Lifetime, Media, MediaKind, SessionDescription, Suite};
 
 use super::description::{Description, Format};
-use super::ice;
 use super::policy::{LegPolicy, StrayMki, has_mki};
+use super::{dtls, ice};
 
 /// DSCP EF (MED-11).
 const EXPEDITED: u8 = 46;
@@ -52,6 +52,7 @@ pub(crate) struct Agreed {
     direction: StreamDirection,
     source: SourceGate,
     keys: Option<Keys>,
+    dtls: Option<Dtls>,
     ice: Option<Ice>,
     /// What the party sends.
     incoming: Vec<NumberedFormat>,
@@ -74,6 +75,8 @@ pub(crate) enum Discord {
     Address,
     /// No pair of keys.
     Key,
+    /// No certificate that can be known.
+    Fingerprint,
     /// No codec.
     Codec,
 }
@@ -95,10 +98,19 @@ impl Agreed {
         } else {
             None
         };
-        let source = match (policy.media.sources, &keys) {
+        let dtls = if our.protocol.is_dtls() {
+            if !dtls::is_usable(theirs, their) {
+                return Err(Discord::Fingerprint);
+            }
+            Some(dtls::agreed(our, theirs, their).ok_or(Discord::Fingerprint)?)
+        } else {
+            None
+        };
+        let is_keyed = keys.is_some() || dtls.is_some();
+        let source = match (policy.media.sources, is_keyed) {
             (Sources::Signalled, _) => SourceGate::Signalled,
-            (Sources::Latch, Some(_)) => SourceGate::LatchAuthenticated,
-            (Sources::Latch, None) => SourceGate::LatchFirst,
+            (Sources::Latch, true) => SourceGate::LatchAuthenticated,
+            (Sources::Latch, false) => SourceGate::LatchFirst,
         };
         let (our_formats, their_formats) = (formats_of(our), formats_of(their));
         let outgoing = common(&their_formats, &our_formats);
@@ -122,6 +134,7 @@ impl Agreed {
             direction: stream_direction(direction),
             source,
             keys,
+            dtls,
             ice: ice::agreed(our, theirs, their),
             incoming,
             outgoing,
@@ -132,6 +145,11 @@ impl Agreed {
     pub(crate) fn codecs(&self) -> impl Iterator<Item = Format> {
         let formats = self.outgoing.iter().map(|leaving| leaving.format);
         formats.filter(|format| format.is_codec())
+    }
+
+    /// The handshake that keys the leg.
+    pub(crate) const fn dtls(&self) -> Option<Dtls> {
+        self.dtls
     }
 
     /// What the party sends, by our numbers, and by its own where it has others.
@@ -183,6 +201,7 @@ impl Agreed {
             direction: self.direction,
             source: self.source,
             ice: self.ice.clone().map(Box::new),
+            dtls: self.dtls.map(Box::new),
             receive,
             transmit,
             payloads,

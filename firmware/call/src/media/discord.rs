@@ -22,6 +22,9 @@ pub enum NegotiateError {
     /// No key line with a suite that the trunk allows.
     #[error("there is no usable a=crypto line")]
     NoKey,
+    /// No certificate that can be known, or RTCP on a port of its own, or our own certificate is not known yet.
+    #[error("there is no usable a=fingerprint line, or RTCP has a port of its own")]
+    NoFingerprint,
     /// No codec in common.
     #[error("there is no codec in common")]
     NoCodec,
@@ -39,6 +42,7 @@ impl From<Discord> for NegotiateError {
             Discord::Audio => Self::NoAudio,
             Discord::Address => Self::NoAddress,
             Discord::Key => Self::NoKey,
+            Discord::Fingerprint => Self::NoFingerprint,
             Discord::Codec => Self::NoCodec,
         }
     }

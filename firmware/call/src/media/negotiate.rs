@@ -16,8 +16,7 @@ use media_api::{StreamId, StreamSpec};
 use serde::{Deserialize, Serialize};
 use sip::sdp::offer_answer::Author;
 use sip::sdp::{
-    Address, Crypto, Formats, Ice, MasterKey, Media, MediaKind, ParseError, Payload, Protocol,
-    SessionDescription, Suite,
+    Address, Formats, Media, MediaKind, ParseError, Payload, Protocol, SessionDescription,
 };
 use sip::token::RngCore;
 
@@ -25,9 +24,14 @@ use super::agreed::{Agreed, NumberedFormat, formats_of, is_audio};
 pub use super::description::Description;
 use super::description::{ComfortNoise, Format};
 pub use super::discord::NegotiateError;
-use super::ice::{self, Components};
-use super::policy::IceRole;
+use super::dtls;
+use super::ice;
 pub use super::policy::LegPolicy;
+
+mod secrets;
+
+/// The name of our audio to those who bundle (RFC 8829 §5.2.1).
+const OUR_MID: &str = "0";
 
 /// Our end of a leg's media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +149,9 @@ impl Negotiation {
                 .choose(&audio.crypto)
                 .ok_or(NegotiateError::NoKey)?;
         }
+        if audio.protocol.is_dtls() && !dtls::is_usable(&offer, audio) {
+            return Err(NegotiateError::NoFingerprint);
+        }
         self.their_offer = Some(offer);
         // What it can do is known before it is answered: the other leg is offered this.
         if self.standing.described.is_none() {
@@ -191,10 +198,14 @@ impl Negotiation {
         );
         // RFC 5761 §5.1.1: only where it was offered.
         answered.rtcp_mux = audio.rtcp_mux;
+        answered.mid.clone_from(&audio.mid);
         if audio.protocol.is_secure() {
             let chosen = self.policy.choose(&audio.crypto);
             let chosen = chosen.ok_or(NegotiateError::NoKey)?;
             answered.crypto = vec![self.answering_key(chosen, keys)];
+        }
+        if audio.protocol.is_dtls() {
+            answered.dtls = self.answering_dtls(offer, audio)?;
         }
         if let Some(now) = ice::credentials(offer, audio) {
             answered.ice = self.our_ice(&answered, Some(now), keys);
@@ -207,7 +218,10 @@ impl Negotiation {
                 media.refused()
             }
         });
-        let answer = self.describe_ourselves(sections.collect());
+        let mut answer = self.describe_ourselves(sections.collect());
+        // RFC 9143 §7.3: of the group what is not refused.
+        answer.bundle.clone_from(&offer.bundle);
+        answer.bundle.retain(|name| Some(name) == audio.mid.as_ref());
         let agreed = Agreed::between(&answer, offer, &self.policy)?;
         self.standing = Standing {
             ours: Some(self.author.stamp(answer, self.standing.ours()).into()),
@@ -262,8 +276,15 @@ impl Negotiation {
         if audio.protocol.is_secure() {
             audio.crypto = self.offered_keys(keys);
         }
+        if audio.protocol.is_dtls() {
+            audio.dtls = self.offered_dtls()?;
+            let said = self.our_audio().and_then(|audio| audio.mid.clone());
+            audio.mid = said.or_else(|| Some(OUR_MID.to_owned()));
+        }
         audio.ice = self.our_ice(&audio, None, keys);
-        let offer = self.describe_ourselves(self.in_its_slot(audio));
+        let bundle = audio.mid.iter().cloned().collect();
+        let mut offer = self.describe_ourselves(self.in_its_slot(audio));
+        offer.bundle = bundle;
         let before = self.standing.clone();
         self.before.get_or_insert_with(|| Box::new(before));
         self.standing.ours = Some(self.author.stamp(offer, self.standing.ours()).into());
@@ -452,62 +473,6 @@ impl Negotiation {
             .unwrap_or_else(|| format.usual_number())
     }
 
-    /// Our key for an answer. MED-04: the same as before as long as the party keeps its own; a new one when it takes a new one, so
-    /// that both directions begin again with a roll-over counter of 0.
-    fn answering_key(&self, chosen: &Crypto, keys: &mut impl RngCore) -> Crypto {
-        let party_keeps_its_own = self.standing.theirs.as_ref().is_none_or(|theirs| {
-            let lines = theirs.media.iter().flat_map(|media| &media.crypto);
-            lines
-                .filter(|line| line.suite == chosen.suite)
-                .any(|line| first_key(line) == first_key(chosen))
-        });
-        let key = self
-            .our_key(&chosen.suite)
-            .filter(|_| party_keeps_its_own)
-            .unwrap_or_else(|| fresh_key(&chosen.suite, keys));
-        Crypto::new(chosen.tag, chosen.suite.clone(), key, self.policy.lifetime)
-    }
-
-    /// One line for each suite of the trunk, with the keys that are in use.
-    fn offered_keys(&self, keys: &mut impl RngCore) -> Vec<Crypto> {
-        (1..)
-            .zip(self.policy.suites())
-            .map(|(tag, suite)| {
-                let key = self
-                    .our_key(&suite)
-                    .unwrap_or_else(|| fresh_key(&suite, keys));
-                Crypto::new(tag, suite, key, self.policy.lifetime)
-            })
-            .collect()
-    }
-
-    /// The key that we said last for a suite.
-    fn our_key(&self, suite: &Suite) -> Option<MasterKey> {
-        let mut lines = self.our_audio()?.crypto.iter();
-        let line = lines.find(|line| line.suite == *suite)?;
-        first_key(line).cloned()
-    }
-
-    /// What we say of ICE in a section; `party` is what it says in the offer that this answers.
-    fn our_ice(
-        &self,
-        section: &Media,
-        party: Option<(&str, &str)>,
-        chance: &mut impl RngCore,
-    ) -> Ice {
-        if self.policy.ice == IceRole::None {
-            return Ice::default();
-        }
-        let theirs = self.standing.theirs.as_ref();
-        let before = theirs.and_then(|theirs| {
-            let audio = theirs.media.iter().find(|media| is_audio(media))?;
-            ice::credentials(theirs, audio)
-        });
-        let said = self.our_audio().map(|audio| &audio.ice);
-        let said = said.filter(|_| !ice::has_restarted(before, party));
-        ice::ours(said, self.local, Components::of(section), chance)
-    }
-
     fn describe_ourselves(&self, media: Vec<Media>) -> SessionDescription {
         let mut session = SessionDescription::new(self.author.origin());
         session.connection = Some(Address::from(self.local.address));
@@ -543,7 +508,8 @@ fn answered_payloads(
         .collect()
 }
 
-/// Reads a body and forgets what is not needed to answer it: calls live long, and candidates are many.
+/// Reads a body and forgets what is not needed to answer it: calls live long, and candidates are many. Names of sections are
+/// repeated to those who bundle as browsers do, and to nobody else.
 fn read(body: &[u8]) -> Result<SessionDescription, ParseError> {
     let mut session = SessionDescription::parse(body)?;
     session.other = Vec::new();
@@ -551,17 +517,7 @@ fn read(body: &[u8]) -> Result<SessionDescription, ParseError> {
     for media in &mut session.media {
         media.other = Vec::new();
         media.ice.candidates = Vec::new();
+        media.mid.take_if(|_| !media.protocol.is_dtls());
     }
     Ok(session)
-}
-
-fn first_key(crypto: &Crypto) -> Option<&MasterKey> {
-    crypto.keys.first().map(|parameter| &parameter.key)
-}
-
-fn fresh_key(suite: &Suite, keys: &mut impl RngCore) -> MasterKey {
-    let mut bytes = [0; MasterKey::LONGEST];
-    keys.fill_bytes(&mut bytes);
-    let length = suite.key_length().unwrap_or(MasterKey::LONGEST);
-    MasterKey::new(&bytes[..length]).expect("a suite's key has 1 to 64 bytes")
 }

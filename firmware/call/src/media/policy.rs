@@ -3,6 +3,7 @@
 //! Not here: negotiation itself (`negotiate`).
 
 use config::document::trunk::{self, MediaPolicy, Profile, Trunk, TrunkKind};
+use media_api::Fingerprint;
 use sip::sdp::{Crypto, Direction, Lifetime, Media, Protocol, Suite};
 
 use super::description::Format;
@@ -19,6 +20,8 @@ pub struct LegPolicy {
     pub(crate) stray_mki: StrayMki,
     /// ICE-01: whether it speaks ICE.
     pub(crate) ice: IceRole,
+    /// What the media plane is known by in handshakes, as far as it has told.
+    pub(crate) certificate: Option<Fingerprint>,
 }
 
 /// What part a leg takes in ICE.
@@ -49,14 +52,21 @@ pub(crate) enum StrayMki {
 }
 
 impl LegPolicy {
-    /// What a trunk's legs allow.
+    /// What a trunk's legs allow; `certificate` is what the media plane is known by in handshakes.
     #[must_use]
-    pub fn of(trunk: &Trunk) -> Self {
+    pub fn of(trunk: &Trunk, certificate: Option<Fingerprint>) -> Self {
         let media = trunk.media.clone();
-        match &trunk.kind {
+        let is_dtls = media.profile == Profile::Dtls;
+        let policy = match &trunk.kind {
             TrunkKind::Teams(teams) if teams.media_bypass => Self::teams(media).with_ice(),
             TrunkKind::Teams(_) => Self::teams(media),
+            // RFC 8835 §3.4: who keys media by a handshake finds its way by ICE.
+            TrunkKind::Carrier(_) if is_dtls => Self::carrier(media).with_ice(),
             TrunkKind::Carrier(_) => Self::carrier(media),
+        };
+        Self {
+            certificate,
+            ..policy
         }
     }
 
@@ -69,6 +79,7 @@ impl LegPolicy {
             lifetime: Some(Lifetime::TEAMS),
             stray_mki: StrayMki::Tolerated,
             ice: IceRole::None,
+            certificate: None,
         }
     }
 
@@ -88,6 +99,7 @@ impl LegPolicy {
             lifetime: None,
             stray_mki: StrayMki::Refused,
             ice: IceRole::None,
+            certificate: None,
         }
     }
 
@@ -103,6 +115,7 @@ impl LegPolicy {
         match self.media.profile {
             Profile::Avp => matches!(media.protocol, Protocol::RtpAvp | Protocol::RtpAvpf),
             Profile::Savp => media.protocol.is_secure(),
+            Profile::Dtls => media.protocol.is_dtls(),
         }
     }
 
@@ -111,6 +124,8 @@ impl LegPolicy {
         match self.media.profile {
             Profile::Avp => Protocol::RtpAvp,
             Profile::Savp => Protocol::RtpSavp,
+            // RFC 8834 §4.2: browsers take no other.
+            Profile::Dtls => Protocol::UdpTlsRtpSavpf,
         }
     }
 

@@ -29,6 +29,13 @@ pub(super) fn check(read: &Read<'_>, report: &mut Report<'_>) {
                 },
             );
         }
+        if trunk.media.profile == Profile::Dtls && !trunk.media.rtcp_mux {
+            let problem = Problem::Conflict {
+                what: "a handshake keys one port, and RTCP goes over it too",
+                cure: "Remove rtcp_mux.",
+            };
+            fault("media", problem);
+        }
         // One that could not be read stands at the first listener.
         let Some(listener) = read.document.listeners.get(trunk.listener.index()) else {
             continue;
@@ -61,9 +68,14 @@ fn teams(
         };
         fault("media_bypass", problem);
     }
-    if trunk.media.profile == Profile::Avp {
+    let refused = match trunk.media.profile {
+        Profile::Savp => None,
+        Profile::Avp => Some("Teams refuses media in the clear (MED-02)"),
+        Profile::Dtls => Some("Teams keys media in SDP alone (MED-02)"),
+    };
+    if let Some(what) = refused {
         let problem = Problem::Conflict {
-            what: "Teams refuses media in the clear (MED-02)",
+            what,
             cure: "Remove profile, or write \"savp\".",
         };
         fault("media", problem);

@@ -72,9 +72,12 @@ pub enum Profile {
     Avp,
     /// RTP/SAVP with SDES.
     Savp,
+    /// UDP/TLS/RTP/SAVPF: keyed by a handshake over the media's port, found by ICE, as browsers have it.
+    Dtls,
 }
 
-field_of_words!(Profile, "\"avp\" or \"savp\"", "avp" => Profile::Avp, "savp" => Profile::Savp);
+field_of_words!(Profile, "\"avp\", \"savp\" or \"dtls\"",
+    "avp" => Profile::Avp, "savp" => Profile::Savp, "dtls" => Profile::Dtls);
 
 /// An SRTP suite, by its SDES name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,15 +214,18 @@ impl MediaPolicy {
             .into_iter()
             .map(|at| at.value)
             .collect();
+        let profile = section.or("profile", default.profile);
+        // RFC 8834 §4.5
+        let is_muxed = default.rtcp_mux || profile == Profile::Dtls;
         Self {
-            profile: section.or("profile", default.profile),
+            profile,
             suites,
             codecs: if codecs.is_empty() {
                 default.codecs.clone()
             } else {
                 codecs
             },
-            rtcp_mux: section.or("rtcp_mux", default.rtcp_mux),
+            rtcp_mux: section.or("rtcp_mux", is_muxed),
             sources: section.or("sources", default.sources),
             silence: Silence::read(section, default.silence),
         }

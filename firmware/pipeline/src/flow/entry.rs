@@ -15,6 +15,7 @@ use media_dsp::simd::prefetch_front;
 use media_dsp::srtp::{Receiver, Sender, UnprotectError};
 
 use crate::counters::{Counts, Tally};
+use crate::dtls::Link;
 use crate::flow::Slot;
 use crate::gate::Gate;
 use crate::ice::Agent;
@@ -70,6 +71,7 @@ pub(crate) struct Stream {
     pub(crate) payloads: [u8; 128],
     pub(crate) spec: Box<StreamSpec>,
     pub(crate) ice: Option<Box<Agent>>,
+    pub(crate) dtls: Option<Link>,
 }
 
 /// Octets of a line of memory.
@@ -182,6 +184,9 @@ impl Stream {
 
     /// The same for RTCP.
     pub(crate) fn dispatch_rtcp(&mut self, packet: &mut Packet) -> Step<()> {
+        if self.dtls.is_some_and(Link::is_locked) {
+            return Err(DropReason::NoKeyYet);
+        }
         let remote = self.gate.rtcp_target().ok_or(DropReason::NoRemote)?;
         if let Some(sender) = &mut self.sender {
             let length = packet.len();

@@ -15,6 +15,7 @@ use media_dsp::srtp::{Keying, Lifetime, Limits, MasterKey, Mki, MkiRule, Receive
 use rand_chacha::rand_core::RngCore;
 
 use crate::counters::{Counts, Tally};
+use crate::dtls::{self, Association, Link};
 use crate::flow::{Incoming, Mapping, Purpose, Stream, UNMAPPED};
 use crate::gate::Gate;
 use crate::ice::{Agent, Continuity};
@@ -65,6 +66,10 @@ pub(crate) fn check(spec: &StreamSpec) -> Result<Checked, Refusal> {
     if !spec.ice.as_deref().is_none_or(is_good) {
         return Err(Refusal::BadIce);
     }
+    let has_keys = spec.receive.is_some() || spec.transmit.is_some();
+    if spec.dtls.is_some() && (has_keys || spec.rtcp == Rtcp::Separate) {
+        return Err(Refusal::BadHandshake);
+    }
     if spec.clock_rate == 0 {
         return Err(Refusal::BadClock);
     }
@@ -90,7 +95,7 @@ fn flatten(map: &PayloadMap) -> Result<[u8; 128], Refusal> {
     Ok(flat)
 }
 
-fn keying(sdes: &Sdes) -> Result<Keying, Refusal> {
+pub(crate) fn keying(sdes: &Sdes) -> Result<Keying, Refusal> {
     let suite = match sdes.suite {
         media_api::Suite::AesCm128HmacSha1_80 => Suite::AesCm128HmacSha1_80,
         media_api::Suite::AesCm128HmacSha1_32 => Suite::AesCm128HmacSha1_32,
@@ -127,26 +132,29 @@ pub(crate) fn create(
     spec: StreamSpec,
     checked: Checked,
     (rtp_port, rtcp_port): (PortId, Option<PortId>),
+    fresh: Association,
     chance: &mut impl RngCore,
     now: Instant,
 ) -> Stream {
+    let link = Link::follow(None, None, spec.dtls.as_deref().copied(), fresh, now);
+    let mut locked = || link.map(|_| dtls::nobodys(chance));
+    let receive = checked.receive.or_else(&mut locked);
+    let transmit = checked.transmit.or_else(&mut locked);
     // RFC 3550 §5.1, §8.1: SSRC, first number and first timestamp are random.
     let (ssrc, timestamp) = (chance.next_u32(), chance.next_u32());
     let outgoing = Outgoing::new(ssrc, chance.next_u32() as u16, timestamp, spec.clock_rate);
     Stream {
         peer: None,
         rtp_port,
-        receiver: checked.receive.map(|keying| {
+        receiver: receive.map(|keying| {
             Box::new(Incoming {
                 current: Receiver::new(keying, HEARD),
                 previous: None,
             })
         }),
-        sender: checked
-            .transmit
-            .map(|keying| Box::new(Sender::new(keying, SENT))),
+        sender: transmit.map(|keying| Box::new(Sender::new(keying, SENT))),
         usual: Mapping::NONE,
-        direction: spec.direction,
+        direction: dtls::direction(link, spec.direction),
         gate: Gate::new(&spec),
         received: Tally::default(),
         vigil: Vigil::new(&spec, now),
@@ -161,21 +169,41 @@ pub(crate) fn create(
         sent: Tally::default(),
         payloads: checked.payloads,
         ice: spec.ice.clone().map(|terms| Box::new(Agent::new(*terms))),
+        dtls: link,
         spec: Box::new(spec),
     }
 }
 
 /// An existing stream as its new spec says.
-pub(crate) fn replace(stream: &mut Stream, spec: StreamSpec, checked: Checked, now: Instant) {
-    let is_same = spec.remote == stream.spec.remote && spec.receive == stream.spec.receive;
+pub(crate) fn replace(
+    stream: &mut Stream,
+    spec: StreamSpec,
+    checked: Checked,
+    fresh: Association,
+    chance: &mut impl RngCore,
+    now: Instant,
+) {
+    let is_same = spec.remote == stream.spec.remote
+        && spec.receive == stream.spec.receive
+        && spec.dtls == stream.spec.dtls;
     let party = if is_same { Party::Same } else { Party::Another };
     stream.vigil.replaced(&spec, party, now);
     stream.gate = stream.gate.replaced(&spec);
     follow_ice(stream, &spec);
-    stream.direction = spec.direction;
+    let (was, terms) = (stream.spec.dtls.as_deref(), spec.dtls.as_deref());
+    let before = stream.dtls;
+    stream.dtls = Link::follow(before, was.copied(), terms.copied(), fresh, now);
+    stream.direction = dtls::direction(stream.dtls, spec.direction);
     (stream.payloads, stream.usual) = (checked.payloads, Mapping::NONE);
-    rekey_receiver(&mut stream.receiver, checked.receive, now);
-    rekey_sender(&mut stream.sender, checked.transmit);
+    match (before, stream.dtls) {
+        (_, None) => {
+            rekey_receiver(&mut stream.receiver, checked.receive, now);
+            rekey_sender(&mut stream.sender, checked.transmit);
+        }
+        (None, Some(_)) => rekey(stream, dtls::nobodys(chance), dtls::nobodys(chance), now),
+        // Its keys are its own matter.
+        (Some(_), Some(_)) => {}
+    }
     if spec.clock_rate != stream.spec.clock_rate {
         stream.outgoing.set_clock_rate(spec.clock_rate);
         stream.reception = Reception::new(spec.clock_rate);
@@ -209,6 +237,12 @@ fn follow_ice(stream: &mut Stream, spec: &StreamSpec) {
             stream.gate.choose(purpose, address);
         }
     }
+}
+
+/// Other keys both ways.
+pub(crate) fn rekey(stream: &mut Stream, receive: Keying, transmit: Keying, now: Instant) {
+    rekey_receiver(&mut stream.receiver, Some(receive), now);
+    rekey_sender(&mut stream.sender, Some(transmit));
 }
 
 /// MED-04: the same key goes on, another starts at roll-over counter 0; the one before is tried for a moment.

@@ -56,6 +56,7 @@ fn spec(source: SourceGate, keyed: Option<()>, rtcp: Rtcp) -> StreamSpec {
         transmit: None,
         payloads: PayloadMap::empty(),
         ice: None,
+        dtls: None,
         codec: media_api::Codec::G711,
         clock_rate: 8_000,
         tones: None,

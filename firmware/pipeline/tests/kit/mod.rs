@@ -152,6 +152,7 @@ pub(crate) fn plain(id: u64, remote: &Party) -> StreamSpec {
         transmit: None,
         payloads: [(8, 8), (0, 0), (13, 13), (96, 101)].into_iter().collect(),
         ice: None,
+        dtls: None,
         codec: media_api::Codec::G711,
         clock_rate: 8_000,
         tones: Some(ToneFormat {

@@ -358,7 +358,8 @@ fn heard(at: Micros, event: &Event) -> Option<(CallNumber, Option<Heard>)> {
         Event::Ringing { call }
         | Event::Answered { call }
         | Event::Transferred { call }
-        | Event::Silent { call, .. } => (number(call), None),
+        | Event::Silent { call, .. }
+        | Event::Insecure { call, .. } => (number(call), None),
         Event::TurnedAway { .. } | Event::Target { .. } | Event::Registration { .. } => {
             return None;
         }

@@ -49,6 +49,11 @@ pub(super) fn tell(event: &Event) {
             trunk,
             milliseconds,
         } => tracing::info!(%call, %trunk, milliseconds, "a party is not heard any more"),
+        Event::Insecure {
+            call,
+            trunk,
+            reason,
+        } => tracing::warn!(%call, %trunk, %reason, "a party's media could not be secured"),
         Event::Sounded { call, trunk, sound } => sounded(*call, trunk, sound),
         // Anybody can cause this.
         Event::TurnedAway { reason, from } => strangers!(info, ?reason, %from, "turned away"),

@@ -1,7 +1,8 @@
 //! `postern media`: the process that carries the audio.
 //!
-//! Two threads. The *worker* owns the ports and the pipeline and does nothing but turns ([`worker`]); the *server*, which is the
-//! main thread, speaks with control over a Unix socket ([`server`]). Between them lie two queues with an end. Streams outlive
+//! Three threads. The *worker* owns the ports and the pipeline and does nothing but turns ([`worker`]); the *server*, which is the
+//! main thread, speaks with control over a Unix socket ([`server`]); a third shakes hands with parties where that keys their streams
+//! ([`dtls`]). Between them lie queues with an end. Streams outlive
 //! control: when its connection ends, nothing else does.
 //!
 //! The counts of the process lie in the file `media.counters` of the run directory, for whoever wants to look
@@ -10,6 +11,7 @@
 //! Not here: packets (`pipeline`), system calls (`board`), starting again after a fault (`supervise`).
 
 mod connection;
+mod dtls;
 mod packets;
 mod server;
 mod worker;

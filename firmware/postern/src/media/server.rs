@@ -234,8 +234,13 @@ impl Server {
             Ok(None) => {}
             Ok(Some(Command::Hello { version })) => {
                 let Guest { mut connection, .. } = self.guests.swap_remove(place);
+                let certificate = Event::Certificate(self.worker.certificate);
                 let greeting = connection
                     .say(&self.hello())
+                    .and_then(|()| match version {
+                        VERSION => connection.say(&certificate),
+                        _ => Ok(()),
+                    })
                     .and_then(|()| connection.flush());
                 if version != VERSION {
                     tracing::error!(theirs = %version, ours = %VERSION, "a control of another version was shown out");

@@ -22,11 +22,14 @@ use embassy_time::{Duration, Instant};
 use hal::{Clock, Ports};
 use measure::MediaCounter;
 use media_api::shared::{Counters, WORDS};
-use media_api::{Command, Event};
+use media_api::{Command, Event, Fingerprint as Certificate};
+use pipeline::dtls::{Reply, Request};
 use pipeline::{Pipeline, Worker};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
+
+use super::dtls::{self, Identity};
 
 /// Commands and events on their way; beyond it the sender waits, which for the worker means that it keeps them.
 const QUEUE: usize = 4_096;
@@ -74,6 +77,8 @@ pub(super) struct Handle {
     /// Readable when there are tidings.
     pub(super) bell: Arc<OwnedFd>,
     pub(super) waker: Waker,
+    /// What the process is known by in handshakes.
+    pub(super) certificate: Certificate,
 }
 
 /// Starts the thread.
@@ -112,6 +117,11 @@ fn start_on(
     let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     let (orders, orders_taken) = sync_channel(QUEUE);
     let (tidings_given, tidings) = sync_channel(QUEUE);
+    let (requests, requests_taken) = sync_channel(QUEUE);
+    let identity = Identity::new()?;
+    let certificate = identity.fingerprint();
+    let (replies_given, replies) = sync_channel(QUEUE);
+    dtls::start(identity, requests_taken, replies_given, waker.clone())?;
     let worker = Worker::new(
         ports,
         SystemClock,
@@ -124,6 +134,9 @@ fn start_on(
         tidings: tidings_given,
         bell: Arc::clone(&bell),
         held: None,
+        requests,
+        wanted: None,
+        replies,
         told: false,
         published_at: SystemClock.now(),
         published: Fingerprint::default(),
@@ -141,6 +154,7 @@ fn start_on(
         tidings,
         bell,
         waker,
+        certificate,
     })
 }
 
@@ -163,6 +177,11 @@ struct Thread<P> {
     bell: Arc<OwnedFd>,
     /// What the server has had no room for.
     held: Option<Tiding>,
+    requests: SyncSender<Request>,
+    /// What those who shake hands have had no room for.
+    wanted: Option<Request>,
+    /// What has come of handshakes.
+    replies: Receiver<Reply>,
     /// Tidings were given since the bell last rang: once a turn is enough.
     told: bool,
     published_at: Instant,
@@ -198,11 +217,13 @@ impl<P: Ports> Thread<P> {
             let orders = self.obey();
             self.tell();
             self.ring();
+            self.ask();
             let is_behind = self.publish(&page);
             let patience = match orders {
                 Orders::Ended => return,
                 // The server wakes us when it has made room, but need not know that we wait for it: look again soon.
                 Orders::Taken | Orders::Left if self.held.is_some() => PUBLISH,
+                Orders::Taken if self.wanted.is_some() => PUBLISH,
                 Orders::Left => Duration::from_ticks(0),
                 Orders::Taken if is_behind => PUBLISH,
                 Orders::Taken => SLEEP,
@@ -211,12 +232,18 @@ impl<P: Ports> Thread<P> {
         }
     }
 
-    /// Takes a few orders.
+    /// Takes a few orders, and what has come of handshakes.
     fn obey(&mut self) -> Orders {
         for _ in 0..COMMANDS {
             // Answers must find room before more are made.
             if self.held.is_some() {
                 return Orders::Left;
+            }
+            // These come no faster than one thread can work them out.
+            if let Ok(reply) = self.replies.try_recv() {
+                self.worker.reply(reply);
+                self.tell();
+                continue;
             }
             match self.orders.try_recv() {
                 Ok(Order::Do(command)) => self.worker.command(command),
@@ -245,6 +272,20 @@ impl<P: Ports> Thread<P> {
                 return;
             };
             self.give(Tiding::Event(event));
+        }
+    }
+
+    /// Passes on what is wanted of handshakes, as far as there is room.
+    fn ask(&mut self) {
+        while let Some(request) = self.wanted.take().or_else(|| self.worker.request()) {
+            match self.requests.try_send(request) {
+                Ok(()) => {}
+                Err(TrySendError::Full(request)) => {
+                    self.wanted = Some(request);
+                    return;
+                }
+                Err(TrySendError::Disconnected(_)) => return,
+            }
         }
     }
 

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use board::shm::SharedWords;
 use media_api::shared::{Counters, WORDS};
 use media_api::{
-    Command, Decoder, Direction, Event, KeyMaterial, MkiRule, Remote, Rtcp, Sdes, SourceGate,
-    StreamId, StreamSpec, Suite, VERSION, encode,
+    Command, Decoder, Direction, Event, Fingerprint, KeyMaterial, MkiRule, Remote, Rtcp, Sdes,
+    SourceGate, StreamId, StreamSpec, Suite, VERSION, encode,
 };
 use postern::run_dir::RunDir;
 use postern::{cli, media};
@@ -88,6 +88,7 @@ impl Media {
             stream: self.connect(),
             decoder: Decoder::new(),
             events: VecDeque::new(),
+            certificate: None,
         };
         control.say(&Command::Hello { version: VERSION });
         match control.next() {
@@ -99,6 +100,10 @@ impl Media {
                 assert_eq!(pid, std::process::id());
                 assert!(capacity >= 64, "{capacity}");
             }
+            other => panic!("{other:?}"),
+        }
+        match control.next() {
+            Event::Certificate(certificate) => control.certificate = Some(certificate),
             other => panic!("{other:?}"),
         }
         control
@@ -122,6 +127,8 @@ pub(crate) struct Control {
     pub(crate) stream: UnixStream,
     pub(crate) decoder: Decoder<Event>,
     pub(crate) events: VecDeque<Event>,
+    /// What media is known by in handshakes.
+    pub(crate) certificate: Option<Fingerprint>,
 }
 
 impl Control {
@@ -237,6 +244,7 @@ pub(crate) fn spec(id: u64, here: IpAddr, party: &UdpSocket) -> StreamSpec {
         transmit: None,
         payloads: [(8, 8)].into_iter().collect(),
         ice: None,
+        dtls: None,
         codec: media_api::Codec::G711,
         clock_rate: 8_000,
         tones: None,

@@ -19,5 +19,9 @@ pub const CRYPTO: usize = 16;
 pub const KEYS: usize = 8;
 /// Parameters of one `a=crypto` line; a line with more is not understood.
 pub const SESSION_PARAMETERS: usize = 8;
+/// `a=fingerprint` lines of a level; those beyond are not understood.
+pub const FINGERPRINTS: usize = 8;
+/// Bytes of a section's name in `a=mid`; a longer one is not understood.
+pub const MID: usize = 64;
 /// ICE candidates of one media section.
 pub const CANDIDATES: usize = 128;

@@ -1,4 +1,4 @@
-//! One `m=` section, typed: payloads, direction, packet time, RTCP, keys, ICE.
+//! One `m=` section, typed: payloads, direction, packet time, RTCP, keys, DTLS, ICE.
 //!
 //! An attribute that is known but cannot be read counts as unknown (RFC 8866 §5.13): it lands in [`Media::other`], and the
 //! media is used without it or refused by whoever needs it.
@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Crypto, UnknownLine};
+use super::{Address, Crypto, Dtls, UnknownLine};
 
 /// An `m=` line and the lines below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,10 @@ pub struct Media {
     pub rtcp_mux: bool,
     /// `a=crypto` lines, in order (RFC 4568).
     pub crypto: Vec<Crypto>,
+    /// DTLS lines of this section.
+    pub dtls: Dtls,
+    /// `a=mid` (RFC 5888 §4): how a group of sections names it.
+    pub mid: Option<String>,
     /// ICE lines of this section.
     pub ice: Ice,
     /// Lines that were not understood, in order; for looking at, never written.
@@ -57,6 +61,8 @@ impl Media {
             rtcp: None,
             rtcp_mux: false,
             crypto: Vec::new(),
+            dtls: Dtls::NONE,
+            mid: None,
             ice: Ice {
                 ufrag: None,
                 password: None,
@@ -67,14 +73,16 @@ impl Media {
         }
     }
 
-    /// The refusal of this section in an answer: same kind, protocol and formats, port 0 (RFC 3264 §6).
+    /// The refusal of this section in an answer: same kind, protocol, formats and name, port 0 (RFC 3264 §6).
     pub fn refused(&self) -> Self {
-        Self::new(
+        let mut refused = Self::new(
             self.kind.clone(),
             0,
             self.protocol.clone(),
             self.formats.bare(),
-        )
+        );
+        refused.mid.clone_from(&self.mid);
+        refused
     }
 
     /// RTP payloads in order of preference; none for sections that are not RTP.
@@ -121,7 +129,11 @@ pub enum Protocol {
     RtpSavp,
     /// `RTP/SAVPF` (RFC 5124)
     RtpSavpf,
-    /// Any other, as written: `UDP/TLS/RTP/SAVP`, `udptl`, `TCP/MSRP`, …
+    /// `UDP/TLS/RTP/SAVP` (RFC 5764)
+    UdpTlsRtpSavp,
+    /// `UDP/TLS/RTP/SAVPF` (RFC 5764)
+    UdpTlsRtpSavpf,
+    /// Any other, as written: `udptl`, `TCP/MSRP`, …
     Other(String),
 }
 
@@ -133,6 +145,8 @@ impl Protocol {
             _ if text.eq_ignore_ascii_case("RTP/AVPF") => Self::RtpAvpf,
             _ if text.eq_ignore_ascii_case("RTP/SAVP") => Self::RtpSavp,
             _ if text.eq_ignore_ascii_case("RTP/SAVPF") => Self::RtpSavpf,
+            _ if text.eq_ignore_ascii_case("UDP/TLS/RTP/SAVP") => Self::UdpTlsRtpSavp,
+            _ if text.eq_ignore_ascii_case("UDP/TLS/RTP/SAVPF") => Self::UdpTlsRtpSavpf,
             _ => Self::Other(text.to_owned()),
         }
     }
@@ -140,7 +154,12 @@ impl Protocol {
     /// Whether its formats are RTP payload types.
     pub fn is_rtp(&self) -> bool {
         match self {
-            Self::RtpAvp | Self::RtpAvpf | Self::RtpSavp | Self::RtpSavpf => true,
+            Self::RtpAvp
+            | Self::RtpAvpf
+            | Self::RtpSavp
+            | Self::RtpSavpf
+            | Self::UdpTlsRtpSavp
+            | Self::UdpTlsRtpSavpf => true,
             Self::Other(name) => name.contains("RTP/") || name.contains("rtp/"),
         }
     }
@@ -148,6 +167,11 @@ impl Protocol {
     /// Whether packets are SRTP with keys from `a=crypto`.
     pub const fn is_secure(&self) -> bool {
         matches!(self, Self::RtpSavp | Self::RtpSavpf)
+    }
+
+    /// Whether packets are SRTP with keys from a DTLS handshake.
+    pub const fn is_dtls(&self) -> bool {
+        matches!(self, Self::UdpTlsRtpSavp | Self::UdpTlsRtpSavpf)
     }
 }
 
@@ -158,6 +182,8 @@ impl fmt::Display for Protocol {
             Self::RtpAvpf => "RTP/AVPF",
             Self::RtpSavp => "RTP/SAVP",
             Self::RtpSavpf => "RTP/SAVPF",
+            Self::UdpTlsRtpSavp => "UDP/TLS/RTP/SAVP",
+            Self::UdpTlsRtpSavpf => "UDP/TLS/RTP/SAVPF",
             Self::Other(name) => name,
         })
     }
@@ -327,7 +353,7 @@ impl fmt::Display for Direction {
     }
 }
 
-/// The ICE lines of a level (RFC 8839). Read so that they are known; nothing acts on them yet.
+/// The ICE lines of a level (RFC 8839).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ice {
     /// `a=ice-ufrag`

@@ -12,6 +12,7 @@
 //! Not here: which codecs and keys a leg accepts (that is policy, in `call::media`); ICE beyond reading its lines.
 
 pub mod crypto;
+pub mod dtls;
 pub mod limit;
 pub mod media;
 pub mod offer_answer;
@@ -25,6 +26,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 pub use self::crypto::{Crypto, KeyParameter, Lifetime, MasterKey, Mki, SessionParameter, Suite};
+pub use self::dtls::{Dtls, Fingerprint, Setup};
 pub use self::media::{
     Candidate, Direction, Encoding, Formats, Ice, Media, MediaKind, Payload, Protocol, RtcpPort,
 };
@@ -44,6 +46,10 @@ pub struct SessionDescription {
     pub ptime: Option<u16>,
     /// ICE lines of the session level (`ice-ufrag`, `ice-pwd`, `ice-lite`).
     pub ice: Ice,
+    /// DTLS lines of the session level: they hold for each media section without its own.
+    pub dtls: Dtls,
+    /// `a=group:BUNDLE`: the names of the sections that share one transport (RFC 9143).
+    pub bundle: Vec<String>,
     /// Lines that were not understood, in order; for looking at, never written.
     pub other: Vec<UnknownLine>,
     /// The `m=` sections, in order. An answer mirrors their number and order (RFC 3264 §6).
@@ -60,6 +66,8 @@ impl SessionDescription {
             direction: None,
             ptime: None,
             ice: Ice::default(),
+            dtls: Dtls::NONE,
+            bundle: Vec::new(),
             other: Vec::new(),
             media: Vec::new(),
         }
@@ -96,6 +104,8 @@ impl SessionDescription {
             direction,
             ptime,
             ice,
+            dtls,
+            bundle,
             other: unknown,
             media,
         } = self;
@@ -104,8 +114,25 @@ impl SessionDescription {
             && *direction == other.direction
             && *ptime == other.ptime
             && *ice == other.ice
+            && *dtls == other.dtls
+            && *bundle == other.bundle
             && *unknown == other.other
             && *media == other.media
+    }
+
+    /// The fingerprints of `media`: its own, else the session's (RFC 8122 §5).
+    pub fn fingerprints_of<'a>(&'a self, media: &'a Media) -> &'a [Fingerprint] {
+        let own = &media.dtls.fingerprints;
+        if own.is_empty() {
+            &self.dtls.fingerprints
+        } else {
+            own
+        }
+    }
+
+    /// Who begins the handshake of `media`, as its section says, else the session (RFC 4145 §4).
+    pub fn setup_of(&self, media: &Media) -> Option<Setup> {
+        media.dtls.setup.or(self.dtls.setup)
     }
 
     /// The packet time of `media`: its own, else the session's.

@@ -152,12 +152,15 @@ fn session_attribute(
     let (name, value) = split(attribute);
     Ok(match (name, value) {
         ("ptime", Some(value)) => first(&mut description.ptime, packet_time(value)),
+        ("group", Some(value)) => bundle(&mut description.bundle, value),
         ("ice-lite", None) => {
             description.ice.lite = true;
             true
         }
         (name, None) => first(&mut description.direction, Direction::parse(name)),
-        (name, Some(value)) => ice_attribute(&mut description.ice, name, value)?,
+        (name, Some(value)) => {
+            description.dtls.take(name, value) || ice_attribute(&mut description.ice, name, value)?
+        }
     })
 }
 
@@ -170,6 +173,7 @@ fn media_attribute(media: &mut Media, attribute: &str) -> Result<bool, Problem> 
         ("ptime", Some(value)) => first(&mut media.ptime, packet_time(value)),
         ("maxptime", Some(value)) => first(&mut media.maxptime, packet_time(value)),
         ("rtcp", Some(value)) => first(&mut media.rtcp, rtcp(value)),
+        ("mid", Some(value)) => first(&mut media.mid, section_name(value)),
         ("rtcp-mux", None) => {
             media.rtcp_mux = true;
             true
@@ -185,8 +189,25 @@ fn media_attribute(media: &mut Media, attribute: &str) -> Result<bool, Problem> 
             Err(_) => false,
         },
         (name, None) => first(&mut media.direction, Direction::parse(name)),
-        (name, Some(value)) => ice_attribute(&mut media.ice, name, value)?,
+        (name, Some(value)) => {
+            media.dtls.take(name, value) || ice_attribute(&mut media.ice, name, value)?
+        }
     })
+}
+
+fn section_name(text: &str) -> Option<String> {
+    let is_one = (1..=limit::MID).contains(&text.len()) && !text.contains(char::is_whitespace);
+    is_one.then(|| text.to_owned())
+}
+
+/// RFC 9143 §5: the first group of its kind; other groups are not understood.
+fn bundle(names: &mut Vec<String>, value: &str) -> bool {
+    let Some(group) = value.strip_prefix("BUNDLE ").filter(|_| names.is_empty()) else {
+        return false;
+    };
+    let read: Option<Vec<String>> = group.split_ascii_whitespace().map(section_name).collect();
+    let read = read.filter(|read| (1..=limit::MEDIA).contains(&read.len()));
+    read.map(|read| *names = read).is_some()
 }
 
 fn ice_attribute(ice: &mut Ice, name: &str, value: &str) -> Result<bool, Problem> {

@@ -1,13 +1,13 @@
 //! Writes a description: CRLF, one order for all, only what has a type.
 //!
 //! The order is that of RFC 8866 §5, with the attributes of a media section as Teams' own samples have them: payloads,
-//! packet time, RTCP, keys, ICE, direction. Every RTP payload gets its `a=rtpmap`, static ones included. Unknown lines
+//! packet time, RTCP, keys, DTLS, name, ICE, direction. Every RTP payload gets its `a=rtpmap`, static ones included. Unknown lines
 //! are left out, always.
 
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::{
-    Address, Candidate, Direction, Family, Formats, Ice, Media, Origin, Payload, RtcpPort,
+    Address, Candidate, Direction, Dtls, Family, Formats, Ice, Media, Origin, Payload, RtcpPort,
     SessionDescription,
 };
 use crate::digits::{push_address, push_number};
@@ -28,9 +28,13 @@ impl SessionDescription {
         out.push_str("\r\n");
         connection(&mut out, self.connection.as_ref());
         out.push_str("t=0 0\r\n");
+        if !self.bundle.is_empty() {
+            let _ = write!(out, "a=group:BUNDLE {}\r\n", self.bundle.join(" "));
+        }
         if self.ice.lite {
             out.push_str("a=ice-lite\r\n");
         }
+        dtls(&mut out, &self.dtls);
         ice(&mut out, &self.ice);
         milliseconds(&mut out, "a=ptime:", self.ptime);
         direction(&mut out, self.direction);
@@ -161,6 +165,12 @@ fn section(out: &mut String, media: &Media) {
     for crypto in &media.crypto {
         let _ = write!(out, "a=crypto:{crypto}\r\n");
     }
+    dtls(out, &media.dtls);
+    if let Some(mid) = &media.mid {
+        out.push_str("a=mid:");
+        out.push_str(mid);
+        out.push_str("\r\n");
+    }
     ice(out, &media.ice);
     direction(out, media.direction);
 }
@@ -185,6 +195,15 @@ fn payload(out: &mut String, payload: &Payload) {
         out.push(' ');
         out.push_str(parameters);
         out.push_str("\r\n");
+    }
+}
+
+fn dtls(out: &mut String, dtls: &Dtls) {
+    for fingerprint in &dtls.fingerprints {
+        let _ = write!(out, "a=fingerprint:{fingerprint}\r\n");
+    }
+    if let Some(setup) = dtls.setup {
+        let _ = write!(out, "a=setup:{setup}\r\n");
     }
 }
 

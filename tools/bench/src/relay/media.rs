@@ -131,6 +131,7 @@ pub(super) fn stream(id: StreamId, side: &Side, profile: Profile) -> StreamSpec 
         transmit: key(&side.hears_with),
         payloads: [(8, 8)].into_iter().collect(),
         ice: None,
+        dtls: None,
         codec: media_api::Codec::G711,
         clock_rate: 8_000,
         tones: None,
