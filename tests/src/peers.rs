@@ -5,7 +5,7 @@
 //! Not here: what a peer is told to do, which is the test's.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +24,8 @@ const END: Duration = Duration::from_secs(3);
 /// # Panics
 /// Where an address is none of ours.
 #[must_use]
-pub fn free_port(address: Ipv4Addr) -> u16 {
+pub fn free_port(address: impl Into<IpAddr>) -> u16 {
+    let address = address.into();
     loop {
         let socket = UdpSocket::bind((address, 0)).expect("a port");
         let port = socket.local_addr().expect("bound").port();
@@ -75,10 +76,10 @@ impl Peer {
     pub fn sipp(
         place: &Place,
         name: &str,
-        (address, port): (Ipv4Addr, u16),
+        (address, port): (impl Into<IpAddr>, u16),
         arguments: &[&str],
     ) -> Self {
-        let (address, port) = (address.to_string(), port.to_string());
+        let (address, port) = (address.into().to_string(), port.to_string());
         let mut all = vec!["-i", &address, "-p", &port, "-nostdin", "-trace_err"];
         all.extend(arguments);
         Self::start(place, name, "sipp", &all)

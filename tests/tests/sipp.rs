@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -23,38 +23,74 @@ const CALLEE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 24);
 /// An audio packet of 20 ms of silence is 172 bytes long.
 const RTP_BYTES: usize = 172;
 
-fn configuration(transport: &str, media: &str, ports: [u16; 3]) -> String {
-    let [listens, caller, callee] = ports;
-    format!(
-        r#"
+/// Between whom calls go, and over what.
+struct Network {
+    transport: &'static str,
+    /// Media's address as it stands in the file, and the one that the caller speaks with.
+    media: &'static str,
+    near_caller: Ipv4Addr,
+    callee: IpAddr,
+}
+
+impl Network {
+    const fn over(transport: &'static str, media: &'static str, near_caller: Ipv4Addr) -> Self {
+        Self {
+            transport,
+            media,
+            near_caller,
+            callee: IpAddr::V4(CALLEE),
+        }
+    }
+
+    /// The box's address towards the callee.
+    fn near_callee(&self) -> IpAddr {
+        match self.callee {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
+
+    fn configuration(&self, [listens, calls, caller, callee]: [u16; 4]) -> String {
+        let Self {
+            transport, media, ..
+        } = self;
+        let calls = SocketAddr::new(self.near_callee(), calls);
+        let (callee, callee_at) = (SocketAddr::new(self.callee, callee), self.callee);
+        format!(
+            r#"
 version = 1
 [media]
-address = "{media}"
+address = {media}
 ports = "24000-25999"
 [[listener]]
-name = "trunks"
+name = "callers"
 transport = "{transport}"
 address = "127.0.0.1:{listens}"
+[[listener]]
+name = "callees"
+transport = "{transport}"
+address = "{calls}"
 [[trunk]]
 name = "caller"
 kind = "carrier"
-listener = "trunks"
+listener = "callers"
 transport = "{transport}"
 peers = ["{CALLER}:{caller}"]
 sources = ["{CALLER}"]
 [[trunk]]
 name = "callee"
 kind = "carrier"
-listener = "trunks"
+listener = "callees"
 transport = "{transport}"
-peers = ["{CALLEE}:{callee}"]
-sources = ["{CALLEE}"]
+peers = ["{callee}"]
+sources = ["{callee_at}"]
 [[route]]
 name = "out"
 from = ["caller"]
 send_to = ["callee"]
 "#
-    )
+        )
+    }
 }
 
 /// What one call's caller has said and heard.
@@ -86,15 +122,21 @@ struct Load {
 }
 
 /// Every call is set up and ended, and of each at least `must_hear` packets come back.
-fn audio_comes_back(transport: &str, media: &str, load: &Load, must_hear: u16) {
+fn audio_comes_back(network: &Network, load: &Load, must_hear: u16) {
     let (listens, caller, callee) = (
         free_port(Ipv4Addr::LOCALHOST),
         free_port(CALLER),
-        free_port(CALLEE),
+        free_port(network.callee),
     );
+    let calls = loop {
+        let calls = free_port(network.near_callee());
+        if calls != listens {
+            break calls;
+        }
+    };
     let running = Running::start(
-        Place::new(&format!("sipp-audio-{transport}")),
-        &configuration(transport, media, [listens, caller, callee]),
+        Place::new(&format!("sipp-audio-{}", network.transport)),
+        &network.configuration([listens, calls, caller, callee]),
     );
     let place = running.place();
     let audio = UdpSocket::bind((CALLER, 0)).expect("a port");
@@ -111,11 +153,16 @@ fn audio_comes_back(transport: &str, media: &str, load: &Load, must_hear: u16) {
         ),
     );
 
-    let flag = if transport == "tcp" { "t1" } else { "u1" };
+    let flag = if network.transport == "tcp" {
+        "t1"
+    } else {
+        "u1"
+    };
     let calls = load.calls.to_string();
-    let (callee_address, echo) = (CALLEE.to_string(), free_port(CALLEE).to_string());
+    let callee_address = network.callee.to_string();
+    let echo = free_port(network.callee).to_string();
     #[rustfmt::skip]
-    let mut answers = Peer::sipp(place, "callee", (CALLEE, callee), &[
+    let mut answers = Peer::sipp(place, "callee", (network.callee, callee), &[
         "-sn", "uas", "-t", flag, "-m", &calls, "-rtp_echo", "-mi", &callee_address, "-mp", &echo,
     ]);
     let (rate, hold) = (load.rate.to_string(), load.hold.as_millis().to_string());
@@ -128,7 +175,6 @@ fn audio_comes_back(transport: &str, media: &str, load: &Load, must_hear: u16) {
 
     let mut spoken = Vec::<(u16, Spoken)>::new();
     let mut heard = HashMap::<u16, u16>::new();
-    let media: Ipv4Addr = media.parse().expect("an address");
     let mut buffer = [0; 2_048];
     let until = Instant::now() + Duration::from_secs(60);
     while places.runs() {
@@ -145,7 +191,10 @@ fn audio_comes_back(transport: &str, media: &str, load: &Load, must_hear: u16) {
         for (port, call) in &mut spoken {
             if call.sent < load.packets && call.next.is_none_or(|next| next <= now) {
                 audio
-                    .send_to(&packet(call.sent), SocketAddr::from((media, *port)))
+                    .send_to(
+                        &packet(call.sent),
+                        SocketAddr::from((network.near_caller, *port)),
+                    )
                     .expect("sent");
                 call.sent += 1;
                 call.next = Some(now + load.apart);
@@ -263,12 +312,27 @@ const CONVERSATION: Load = Load {
 
 #[test]
 fn what_a_caller_says_comes_back_over_udp() {
-    audio_comes_back("udp", "127.0.0.25", &CONVERSATION, 45);
+    let network = Network::over("udp", r#""127.0.0.25""#, Ipv4Addr::new(127, 0, 0, 25));
+    audio_comes_back(&network, &CONVERSATION, 45);
 }
 
 #[test]
 fn what_a_caller_says_comes_back_over_tcp() {
-    audio_comes_back("tcp", "127.0.0.26", &CONVERSATION, 45);
+    let network = Network::over("tcp", r#""127.0.0.26""#, Ipv4Addr::new(127, 0, 0, 26));
+    audio_comes_back(&network, &CONVERSATION, 45);
+}
+
+#[test]
+fn what_a_caller_says_over_ipv4_comes_back_over_ipv6() {
+    let network = Network {
+        callee: Ipv6Addr::LOCALHOST.into(),
+        ..Network::over(
+            "udp",
+            r#"["127.0.0.28", "::1"]"#,
+            Ipv4Addr::new(127, 0, 0, 28),
+        )
+    };
+    audio_comes_back(&network, &CONVERSATION, 45);
 }
 
 #[test]
@@ -280,5 +344,6 @@ fn two_hundred_calls_at_fifty_a_second_are_all_heard_and_leave_nothing() {
         packets: 10,
         apart: Duration::from_millis(100),
     };
-    audio_comes_back("udp", "127.0.0.27", &load, 5);
+    let network = Network::over("udp", r#""127.0.0.27""#, Ipv4Addr::new(127, 0, 0, 27));
+    audio_comes_back(&network, &load, 5);
 }

@@ -4,7 +4,7 @@
 //! do. Everything that goes out is queued here in order.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -339,22 +339,21 @@ impl Desk {
         self.next_stream += 1;
         let id = StreamId(self.next_stream);
         self.enlist_stream(id, call, leg);
-        let media = &wire.snapshot().media;
+        let (face, other) = wire.faces();
         let local = LocalMedia {
-            address: media.advertised,
+            address: face.advertised,
             port: port.rtp(),
         };
-        let negotiation = Negotiation::new(
-            LegPolicy::of(wire.trunk(), self.certificate),
-            local,
-            self.tokens.number(),
-        );
+        let policy = LegPolicy::of(wire.trunk(), self.certificate);
+        let negotiation = Negotiation::new(policy, local, self.tokens.number())
+            .or_at(other.map(|face| face.advertised));
         Ok(Stream::new(id, port, negotiation))
     }
 
-    /// The address that the pipeline binds for a port.
-    pub(crate) fn bind_address(&self, port: &Port) -> SocketAddr {
-        SocketAddr::new(self.snapshot.media.address, port.rtp())
+    /// The address that the pipeline binds for a port, where `advertised` stands in SDP.
+    pub(crate) fn bind_address(&self, port: &Port, advertised: IpAddr) -> SocketAddr {
+        let face = self.snapshot.media.faces.best_for(advertised);
+        SocketAddr::new(face.bound, port.rtp())
     }
 
     pub(crate) fn media(&mut self, command: media_api::Command) {

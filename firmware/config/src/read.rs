@@ -154,6 +154,44 @@ impl<'r, 'd> Section<'r, 'd> {
         list
     }
 
+    /// A value or a list of them; a missing one is empty.
+    pub(crate) fn some<T: Field>(&mut self, key: &'static str) -> Vec<At<T>> {
+        let is_list = self
+            .table
+            .and_then(|table| table.iter().find(|(k, _)| k.get_ref() == key))
+            .is_some_and(|(_, value)| value.get_ref().is_array());
+        if is_list {
+            self.list(key)
+        } else {
+            self.maybe(key).into_iter().collect()
+        }
+    }
+
+    /// A value or a list of them that must be there; `stand_in` takes its place if it is not.
+    pub(crate) fn one_or_more<T: Field>(&mut self, key: &'static str, stand_in: T) -> Vec<At<T>> {
+        let (mut some, value) = (self.some(key), self.find(key));
+        if some.is_empty() {
+            match value.map(|value| (value.span(), value.get_ref().as_array())) {
+                None => some.push(self.must(key, stand_in)),
+                // Of what stands in it every fault has been told.
+                Some((span, array)) => {
+                    if array.is_some_and(|array| array.is_empty()) {
+                        let problem = Problem::WrongKind {
+                            expected: T::EXPECTED,
+                            found: "an empty list",
+                        };
+                        self.fault(Some(&span), key, problem);
+                    }
+                    some.push(At {
+                        value: stand_in,
+                        span,
+                    });
+                }
+            }
+        }
+        some
+    }
+
     /// A table within this one; a missing one reads as an empty one.
     pub(crate) fn within<T>(
         &mut self,

@@ -48,10 +48,8 @@ impl Stream {
     /// As before, with what the other leg last said.
     pub(crate) fn install_again(&mut self, desk: &mut Desk) {
         let Some(port) = &self.port else { return };
-        let Some(spec) = self
-            .negotiation
-            .spec(self.id, desk.bind_address(port), &self.peer)
-        else {
+        let bind = desk.bind_address(port, self.negotiation.local().address);
+        let Some(spec) = self.negotiation.spec(self.id, bind, &self.peer) else {
             return;
         };
         if self.installed.as_ref() != Some(&spec) {

@@ -3,10 +3,12 @@
 //! Nothing of another leg gets here but what the route decision has put into the [`Invitation`]: topology is hidden because
 //! nothing is copied, not because something is removed. INV-01: on a Teams leg every message bears the tenant's FQDN in Contact.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use config::document::carrier::CallerId;
+use config::document::media::Face;
 use config::document::trunk::{Trunk, TrunkKind};
 use config::{Snapshot, TrunkId};
 use sip::dialog::{Dialog, SessionTimerPolicy};
@@ -157,12 +159,22 @@ impl Wire {
         }
     }
 
-    pub(crate) const fn snapshot(&self) -> &Arc<Snapshot> {
-        &self.snapshot
-    }
-
     pub(crate) const fn trunk_id(&self) -> TrunkId {
         self.trunk
+    }
+
+    /// Where our media is for this trunk, and in the other version of IP: in the version in which it is signalled with, and with Teams
+    /// in IPv4 (SIG-12).
+    pub(crate) fn faces(&self) -> (Face, Option<Face>) {
+        let faces = &self.snapshot.media.faces;
+        let listener = self.snapshot.listener(self.trunk().listener);
+        let near = if self.trunk().is_teams() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            listener.address.ip()
+        };
+        let face = faces.best_for(near);
+        (face, faces.iter().find(|other| *other != face))
     }
 
     pub(crate) fn trunk(&self) -> &Trunk {

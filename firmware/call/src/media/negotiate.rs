@@ -47,6 +47,8 @@ pub struct LocalMedia {
 pub struct Negotiation {
     policy: LegPolicy,
     local: LocalMedia,
+    /// Our address in the other version of IP, if there is one and nothing has been said yet.
+    other: Option<IpAddr>,
     author: Author,
     /// What was said last, offers that have no answer included.
     standing: Standing,
@@ -110,12 +112,26 @@ impl Negotiation {
         Self {
             policy,
             local,
+            other: None,
             // Readers are met that take a session id for a signed number.
             author: Author::new(session_id >> 1, local.address),
             standing: Standing::default(),
             before: None,
             their_offer: None,
         }
+    }
+
+    /// The same, but a party that begins in the other version of IP is met there.
+    #[must_use]
+    pub const fn or_at(mut self, other: Option<IpAddr>) -> Self {
+        self.other = other;
+        self
+    }
+
+    /// Our end.
+    #[must_use]
+    pub const fn local(&self) -> LocalMedia {
+        self.local
     }
 
     /// What the party last said it can do.
@@ -143,6 +159,9 @@ impl Negotiation {
     pub fn receive_offer(&mut self, body: &[u8]) -> Result<Description, NegotiateError> {
         let offer = read(body)?;
         let audio = self.audio_of(&offer)?;
+        if let Some(party) = offer.address_of(audio).and_then(Address::ip) {
+            self.meet(party);
+        }
         let described = self.describe(&offer, audio)?;
         if audio.protocol.is_secure() {
             self.policy
@@ -221,7 +240,9 @@ impl Negotiation {
         let mut answer = self.describe_ourselves(sections.collect());
         // RFC 9143 §7.3: of the group what is not refused.
         answer.bundle.clone_from(&offer.bundle);
-        answer.bundle.retain(|name| Some(name) == audio.mid.as_ref());
+        answer
+            .bundle
+            .retain(|name| Some(name) == audio.mid.as_ref());
         let agreed = Agreed::between(&answer, offer, &self.policy)?;
         self.standing = Standing {
             ours: Some(self.author.stamp(answer, self.standing.ours()).into()),
@@ -287,6 +308,7 @@ impl Negotiation {
         offer.bundle = bundle;
         let before = self.standing.clone();
         self.before.get_or_insert_with(|| Box::new(before));
+        self.other = None;
         self.standing.ours = Some(self.author.stamp(offer, self.standing.ours()).into());
         self.standing.told = Some(other);
         self.repeat().ok_or(NegotiateError::NoOffer)
@@ -387,6 +409,17 @@ impl Negotiation {
         restored.receive_answer(image.theirs.as_bytes())?;
         restored.standing.told.clone_from(&image.told);
         Ok(restored)
+    }
+
+    /// Goes where a party is that begins. MED-05: once anything has been said, we stay where we are.
+    fn meet(&mut self, party: IpAddr) {
+        let there = self
+            .other
+            .take_if(|other| other.is_ipv4() == party.is_ipv4());
+        if let Some(there) = there {
+            self.local.address = there;
+            self.author = Author::new(self.author.session_id(), there);
+        }
     }
 
     /// The first audio section of this trunk's profile: some offer the same audio secured and in the clear.

@@ -38,7 +38,10 @@ pub(super) fn check(read: &Read<'_>, report: &mut Report<'_>) {
         }
         let media = &read.document.media;
         if listener.transport == Transport::Udp
-            && meet(listener.address.ip(), media.address)
+            && media
+                .faces
+                .iter()
+                .any(|face| meet(listener.address.ip(), face.bound))
             && (media.ports.first..=media.ports.last).contains(&listener.address.port())
         {
             let problem = Problem::Conflict {
@@ -53,7 +56,11 @@ pub(super) fn check(read: &Read<'_>, report: &mut Report<'_>) {
 
 fn media(read: &Read<'_>, report: &mut Report<'_>) {
     let media = &read.document.media;
-    if media.advertised.is_unspecified() {
+    if media
+        .faces
+        .iter()
+        .any(|face| face.advertised.is_unspecified())
+    {
         let problem = Problem::Missing {
             key: "advertised",
             expected: "the address that stands in SDP, because media is bound to all",
@@ -62,17 +69,6 @@ fn media(read: &Read<'_>, report: &mut Report<'_>) {
     }
     if let Some(problem) = media.packets_problem() {
         report.add(&read.span_in("media", "packets"), "media.packets", problem);
-    }
-    if media.advertised.is_ipv4() != media.address.is_ipv4() {
-        let problem = Problem::Conflict {
-            what: "the address is IPv4 and the advertised one IPv6, or the other way round",
-            cure: "Give both in the same version of IP.",
-        };
-        report.add(
-            &read.span_in("media", "advertised"),
-            "media.advertised",
-            problem,
-        );
     }
 }
 

@@ -61,7 +61,8 @@ fn teams(
         };
         fault("listener", problem);
     }
-    if teams.media_bypass && !read.document.media.advertised.is_ipv4() {
+    let mut faces = read.document.media.faces.iter();
+    if teams.media_bypass && !faces.any(|face| face.advertised.is_ipv4()) {
         let problem = Problem::Conflict {
             what: "Teams has media bypass over IPv4 only (SIG-12)",
             cure: "Remove media_bypass, or advertise an IPv4 address for media.",

@@ -6,6 +6,7 @@
 pub mod carrier;
 pub mod dial_plan;
 pub mod listener;
+pub mod media;
 mod names;
 pub mod numbers;
 pub mod packets;
@@ -24,12 +25,12 @@ use toml::de::{DeTable, DeValue};
 
 use crate::finding::{Findings, Problem, Report};
 use crate::read::{Section, field_of_text};
-use crate::values::{HostName, PortRange, UtcOffset};
+use crate::values::{HostName, UtcOffset};
 
 pub(crate) use names::{Known, Names};
 
 use listener::Listener;
-use packets::Packets;
+use media::Media;
 use route::Route;
 use tenant::{Limits, Tenant};
 use trunk::Trunk;
@@ -77,19 +78,6 @@ pub struct Document {
     pub trunks: Vec<Trunk>,
     /// Where calls go, in order.
     pub routes: Vec<Route>,
-}
-
-/// `[media]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Media {
-    /// The address that media is bound to.
-    pub address: IpAddr,
-    /// The address that stands in SDP, where NAT makes it another.
-    pub advertised: IpAddr,
-    /// Ports for media; each leg of a call takes two.
-    pub ports: PortRange,
-    /// How packets come and go.
-    pub packets: Packets,
 }
 
 /// `[dns]`
@@ -229,22 +217,7 @@ fn read(root: &mut Section<'_, '_>) -> (Document, Vec<Vec<Range<usize>>>) {
         let name = section.or("name", "postern".to_owned());
         (name, section.or("utc_offset", UtcOffset(0)))
     });
-    let media = root.within("media", |section| {
-        let address = section.must("address", IpAddr::from([127, 0, 0, 1])).value;
-        let packets = Packets::read(section);
-        Media {
-            packets,
-            address,
-            advertised: section.or("advertised", address),
-            ports: section.or(
-                "ports",
-                PortRange {
-                    first: 20_000,
-                    last: 39_999,
-                },
-            ),
-        }
-    });
+    let media = root.within("media", Media::read);
     let dns = root.within("dns", |section| Dns {
         servers: section
             .list("servers")

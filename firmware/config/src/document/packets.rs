@@ -2,7 +2,7 @@
 //!
 //! Whether the machine can do it is known when media starts, not here: it then uses sockets, and says so.
 
-use super::Media;
+use super::media::Media;
 use crate::finding::Problem;
 use crate::read::{Section, field_of_words};
 
@@ -70,7 +70,7 @@ impl Packets {
 impl Media {
     /// What keeps packets from passing as they are to.
     pub(crate) fn packets_problem(&self) -> Option<Problem> {
-        let is_for_all = self.address.is_unspecified();
+        let is_for_all = self.faces.iter().any(|face| face.bound.is_unspecified());
         let by_frames = matches!(self.packets, Packets::AfXdp { .. });
         (is_for_all && by_frames).then_some(Problem::Conflict {
             what: "frames are for one address, and media.address is the word for all of them",

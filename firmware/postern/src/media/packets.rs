@@ -68,10 +68,11 @@ fn plan(config: &Path) -> Option<Plan> {
     match document.media.packets {
         Packets::Sockets => None,
         Packets::AfXdp { interface, owner } => {
-            let address = vec![document.media.address];
+            let faces = document.media.faces.iter();
+            let bound = faces.map(|face| face.bound).collect();
             let (addresses, alone) = match owner {
-                Owner::Interface => (address, Vec::new()),
-                Owner::Media => (Vec::new(), address),
+                Owner::Interface => (bound, Vec::new()),
+                Owner::Media => (Vec::new(), bound),
             };
             Some(Plan {
                 interface,
