@@ -8,7 +8,9 @@ mod kit;
 
 use kit::{Call, FRAME, Lab};
 use media_api::{Codec, Command, Event, Metrics, Quality, StreamId, StreamSpec};
-use media_dsp::rtcp::{Builder, Extension, ReportBlock, VoipMetrics};
+use media_dsp::rtcp::{
+    self, Block, Blocks, Builder, Compound, Extension, ReportBlock, VoipMetrics,
+};
 
 fn quality(quality: Option<Quality>) -> Quality {
     quality.expect("it is known how this sounds")
@@ -153,6 +155,48 @@ fn the_other_direction_is_rated_by_what_the_party_reports() {
         80_000,
         "its own word about its buffer"
     );
+}
+
+// RFC 3611: it is told to who is meant, in his own terms.
+#[test]
+fn an_extended_report_is_told_to_the_other_party_about_itself() {
+    let mut call = Call::new(Lab::fair());
+    call.talk(10);
+    let ssrc = call.teams.hear()[0].header.ssrc;
+    let told = VoipMetrics {
+        ssrc,
+        loss_rate: 13,
+        rating: 71,
+        ..VoipMetrics::default()
+    };
+    let mut bytes = [0; 300];
+    let mut builder = Builder::new(&mut bytes);
+    builder
+        .receiver_report(0x2222, &[])
+        .and_then(|builder| builder.cname(0x2222, b"teams"))
+        .and_then(|builder| builder.extended_report(0x2222, &[Extension::VoipMetrics(&told)]))
+        .expect("it fits");
+    let length = builder.finish();
+    let to = call.teams_stream.local;
+    call.teams.report(to, &bytes[..length]);
+    call.lab.run(FRAME);
+    let relayed = call.carrier_rtcp.receive().expect("it is passed on");
+    let compound = Compound::parse(&relayed.bytes).expect("it is well-formed");
+    let blocks = compound.packets().find_map(|packet| match packet {
+        rtcp::Packet::ExtendedReport { ssrc, blocks } => Some((ssrc, blocks)),
+        _ => None,
+    });
+    let (from, blocks) = blocks.expect("it is in it");
+    assert_eq!(from, call.carrier.hear()[0].header.ssrc, "by our name");
+    let mut blocks = Blocks::parse(blocks).expect("they are well-formed");
+    let Some(Block::VoipMetrics(heard)) = blocks.next() else {
+        panic!("metrics");
+    };
+    let expected = VoipMetrics {
+        ssrc: call.carrier.ssrc,
+        ..told
+    };
+    assert_eq!(heard, expected);
 }
 
 #[test]

@@ -266,6 +266,61 @@ fn both_take_and_refuse_the_same_packets() {
 }
 
 #[test]
+fn both_take_and_refuse_the_same_reports() {
+    let place = Place::new("srtcp-loss");
+    let mut peers = peers(&place);
+    for (number, suite) in Suite::ALL.into_iter().enumerate() {
+        peers.begin(number, 128);
+        let (mut late, mut taken, mut refused) = (Vec::new(), 0, 0);
+        for turn in 0..400 {
+            let mut plain = vec![0; 512];
+            let mut builder = Builder::new(&mut plain);
+            builder
+                .receiver_report(7, &[])
+                .and_then(|b| b.cname(7, &vec![b'a'; 1 + turn % 50]))
+                .expect("it fits");
+            let length = builder.finish();
+            let packet = peers
+                .theirs
+                .ask(b'p', &plain[..length])
+                .expect("a new index");
+            let mut arriving = Vec::new();
+            match peers.below(10) {
+                0 => {}
+                1 => late.push((turn, packet)),
+                2 => arriving.extend([packet.clone(), packet]),
+                3 => {
+                    let mut damaged = packet.clone();
+                    // Behind the SSRC and before the index.
+                    let at = 8 + peers.below(length - 8);
+                    damaged[at] ^= 1 << peers.below(8);
+                    arriving.extend([damaged, packet]);
+                }
+                _ => arriving.push(packet),
+            }
+            // Theirs has a wider window for RTCP than the least one, which is ours.
+            late.retain(|(at, _)| turn - at < 60);
+            if !late.is_empty() && peers.below(4) == 0 {
+                let at = peers.below(late.len());
+                arriving.push(late.swap_remove(at).1);
+            }
+            for packet in arriving {
+                let mut ours = packet.clone();
+                let outcome = peers.receiver[0].unprotect_rtcp(&mut ours);
+                let ours = outcome
+                    .map(|length| ours[..length].to_vec())
+                    .map_err(reason);
+                let theirs = peers.theirs.ask(b'u', &packet);
+                assert_eq!(ours, theirs, "{suite}");
+                taken += usize::from(ours.is_ok());
+                refused += usize::from(ours.is_err());
+            }
+        }
+        assert!(taken > 300 && refused > 30, "{taken} and {refused}");
+    }
+}
+
+#[test]
 fn reports_go_both_ways() {
     let place = Place::new("srtcp");
     let mut peers = peers(&place);
