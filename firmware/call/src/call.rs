@@ -11,7 +11,7 @@ use std::sync::Arc;
 use config::document::trunk::OnSilence;
 use embassy_time::{Duration, Instant};
 use measure::Insecurity;
-use media_api::Millis;
+use media_api::{Fingerprint, Millis};
 use sip::message::StatusCode;
 
 use crate::api::{self, CallId, CallView, Ending, Event};
@@ -282,6 +282,19 @@ impl Call {
             let [a, b] = talking.pair;
             let (a, b) = (self.leg(a).stream(), self.leg(b).stream());
             desk.link(a, b);
+        }
+    }
+
+    /// Media shakes hands by this certificate. Whoever was told of another has keys with a process that is gone.
+    pub(crate) fn certified(&mut self, desk: &mut Desk, now: Now, certificate: Fingerprint) {
+        for place in 0..self.legs.len() {
+            let leg = &mut self.legs[place];
+            if leg.is_gone() || !leg.stream.negotiation.is_outdated(certificate) {
+                continue;
+            }
+            if leg.offer_handshake(desk, now, certificate).is_err() {
+                return self.without_media(desk, now);
+            }
         }
     }
 

@@ -366,7 +366,12 @@ impl Core {
                     self.with_call(now, call, |call, desk| call.silent(desk, now, leg, since));
                 }
             }
-            E::Certificate(certificate) => self.desk.certificate = Some(certificate),
+            E::Certificate(certificate) => {
+                self.desk.certificate = Some(certificate);
+                for call in self.calls.values_mut() {
+                    call.certified(&mut self.desk, now, certificate);
+                }
+            }
             E::Insecure { id, reason } => {
                 if let Some(LegRef { call, leg }) = self.desk.leg_of_stream(id) {
                     self.with_call(now, call, |call, desk| {

@@ -257,6 +257,71 @@ fn a_call_ends_when_its_party_shows_another_certificate() {
     )));
 }
 
+/// A call that stands, from Teams to the browser: the browser's name for it, and our last offer.
+fn standing() -> (Lab, kit::Text) {
+    let mut lab = Lab::with(&config());
+    lab.input(call::Input::Media(media_api::Event::Certificate(OURS)));
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50_000, 'T', ""));
+    let contact = "Contact: <sip:gw@127.0.0.9:5070>\r\n";
+    let ok = invite.response("200 OK", "k1", contact, &said(0xb1, "active"));
+    lab.from(Side::Carrier, &ok);
+    lab.expect(Side::Carrier, "ACK");
+    let answered = lab.expect(Side::Teams, "200");
+    let ack = kit::Party::calling(Side::Teams, &answered).ack("");
+    lab.from(Side::Teams, &ack);
+    (lab, invite)
+}
+
+fn line<'t>(text: &'t str, start: &str) -> &'t str {
+    let mut lines = text.lines();
+    lines
+        .find(|line| line.starts_with(start))
+        .unwrap_or_default()
+}
+
+// RFC 8842 §4: a new association, and with it ICE begins anew.
+#[test]
+fn when_media_has_begun_anew_the_party_is_offered_a_new_handshake() {
+    let (mut lab, invite) = standing();
+    lab.input(call::Input::MediaDown);
+    lab.input(call::Input::MediaUp);
+    // The same certificate is the same process: only we have been away.
+    lab.input(call::Input::Media(media_api::Event::Certificate(OURS)));
+    lab.quiet(Side::Carrier);
+    let other = Fingerprint([0xa6; 32]);
+    lab.input(call::Input::Media(media_api::Event::Certificate(other)));
+    let again = lab.expect(Side::Carrier, "INVITE");
+    assert_eq!(again.header("Call-ID"), invite.header("Call-ID"));
+    assert!(has(
+        again.body(),
+        &format!("a=fingerprint:{}", fingerprint(0xa6))
+    ));
+    assert!(has(again.body(), "a=setup:actpass"));
+    for start in ["a=ice-ufrag:", "a=ice-pwd:"] {
+        let (before, now) = (line(invite.body(), start), line(again.body(), start));
+        assert!(!now.is_empty() && now != before, "{now}");
+    }
+    assert_eq!(
+        line(again.body(), "m="),
+        line(invite.body(), "m="),
+        "MED-05"
+    );
+    let answer = said(0xb1, "active").replace("9uB6", "new1");
+    lab.from(Side::Carrier, &again.response("200 OK", "k1", "", &answer));
+    lab.expect(Side::Carrier, "ACK");
+    lab.quiet(Side::Teams);
+    let put = lab.media.iter().rev().find_map(|command| match command {
+        Command::Put(spec) if spec.dtls.is_some() => spec.ice.clone(),
+        _ => None,
+    });
+    let ice = put.expect("the stream stands");
+    assert_eq!(ice.party.as_deref(), Some("new1"));
+    assert_eq!(
+        line(again.body(), "a=ice-ufrag:"),
+        format!("a=ice-ufrag:{}", ice.name)
+    );
+}
+
 #[test]
 fn without_a_certificate_of_media_nothing_is_offered() {
     let mut lab = Lab::with(&config());

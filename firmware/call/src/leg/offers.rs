@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 use embassy_time::Duration;
+use media_api::Fingerprint;
 use sip::auth::Exchange;
 use sip::dialog::{Raised, glare_wait};
 use sip::message::{Method, Name, Request, Response, StatusCode};
@@ -56,6 +57,23 @@ impl Leg {
         let purpose = Purpose::Offer(description.clone());
         self.ask(desk, now, Method::Invite, Some(body), purpose);
         Ok(())
+    }
+
+    /// Media has been started again with another certificate, and the party's keys are gone: it is offered new ones.
+    ///
+    /// # Errors
+    /// No offer can be made now.
+    pub(crate) fn offer_handshake(
+        &mut self,
+        desk: &mut Desk,
+        now: Now,
+        certificate: Fingerprint,
+    ) -> Result<(), Cause> {
+        let told = self.stream.negotiation.told().cloned();
+        let told = told.filter(|_| self.may_offer());
+        let told = told.ok_or(Cause::UnusableAnswer)?;
+        self.stream.negotiation.forget_handshake(certificate);
+        self.offer(desk, now, &told)
     }
 
     /// Sends a request of ours, which keeps the session: INVITE with an offer, or UPDATE without.

@@ -140,6 +140,12 @@ impl Negotiation {
         self.standing.described.as_ref()
     }
 
+    /// What the party was last told of the other one.
+    #[must_use]
+    pub const fn told(&self) -> Option<&Description> {
+        self.standing.told.as_ref()
+    }
+
     /// What the party speaks: of what it can do, the codecs that were agreed on.
     #[must_use]
     pub fn spoken(&self) -> Option<Description> {

@@ -58,6 +58,23 @@ impl Negotiation {
         said.or(self.policy.certificate)
     }
 
+    /// Whether the party has been told of a certificate that media does not have any more.
+    pub(crate) fn is_outdated(&self, certificate: Fingerprint) -> bool {
+        let said = self.standing.ours().zip(self.our_audio());
+        let said = said.and_then(|(ours, audio)| dtls::party(ours, audio));
+        said.is_some_and(|said| said != certificate)
+    }
+
+    /// What was said of the handshake is over: what is said next is a new association, with ICE begun anew (RFC 8842 §4).
+    pub(crate) fn forget_handshake(&mut self, certificate: Fingerprint) {
+        self.policy.certificate = Some(certificate);
+        if let Some(said) = &mut self.standing.ours {
+            for media in &mut said.description.media {
+                (media.dtls, media.ice) = (Dtls::NONE, Ice::default());
+            }
+        }
+    }
+
     /// What we say of ICE in a section; `party` is what it says in the offer that this answers.
     pub(super) fn our_ice(
         &self,
