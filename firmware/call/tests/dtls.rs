@@ -279,6 +279,40 @@ fn line<'t>(text: &'t str, start: &str) -> &'t str {
         .unwrap_or_default()
 }
 
+// INV-16: each fork of a browser's user has a certificate and a name for ICE of its own; who answers is who is shaken hands with.
+#[test]
+fn of_several_forks_each_is_known_by_its_own_certificate() {
+    let mut lab = Lab::with(&config());
+    lab.input(call::Input::Media(media_api::Event::Certificate(OURS)));
+    let (_, invite) = lab.teams_calls("", &teams_sdp(50_000, 'T', ""));
+    let contact = "Contact: <sip:gw@127.0.0.9:5070>\r\n";
+    let fork = |octet: u8| said(octet, "active").replace("9uB6", &format!("frk{octet:x}"));
+    for (status, tag, octet) in [
+        ("183 Session Progress", "k1", 0xb1),
+        ("183 Session Progress", "k2", 0xb2),
+        ("200 OK", "k1", 0xb1),
+    ] {
+        lab.from(
+            Side::Carrier,
+            &invite.response(status, tag, contact, &fork(octet)),
+        );
+    }
+    let mut parties: Vec<_> = lab
+        .media
+        .iter()
+        .filter_map(|command| match command {
+            Command::Put(spec) => {
+                let party = spec.ice.as_ref()?.party.clone()?;
+                Some((spec.dtls.as_ref()?.party, party))
+            }
+            _ => None,
+        })
+        .collect();
+    parties.dedup();
+    let of = |octet: u8| (Fingerprint([octet; 32]), format!("frk{octet:x}"));
+    assert_eq!(parties, [of(0xb1), of(0xb2), of(0xb1)]);
+}
+
 // RFC 8842 §4: a new association, and with it ICE begins anew.
 #[test]
 fn when_media_has_begun_anew_the_party_is_offered_a_new_handshake() {
