@@ -41,8 +41,9 @@ const WHOLE: Duration = Duration::from_secs(40);
 /// ask for it without a pause (dimpl 0.9, DTLS 1.3).
 const PACE: Duration = Duration::from_millis(50);
 
-/// Datagrams of a party that an engine keeps while some before them are missing; with one more it gives up.
-const KEPT: usize = 30;
+/// Datagrams of a party that an engine keeps while some before them are missing; with one more it begins anew. A flood of them costs
+/// some 150 KiB until then.
+const KEPT: usize = 16;
 
 /// Room for the longest output, which is the party's certificate: it came in datagrams that were kept, and none is longer than a
 /// buffer of the ports.
