@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
+use system::confine;
 
 /// How to ask.
 pub const USAGE: &str = "\
@@ -25,6 +26,9 @@ Postern joins Microsoft Teams to SIP trunks.
   postern history --run DIR [TEXT] [--json]    the last calls, those with TEXT in a number, trunk, tenant or Call-ID
   postern ladder --run DIR --call N [--messages | --json | --pcapng FILE]
                                                all that happened in a call: messages of all legs, decisions, quality
+
+  postern init                                 the first process of an appliance
+  postern confine --user N … -- COMMAND …      a command with no more rights than are named
 
   --run DIR       where the processes meet: sockets and the numbers of the processes
   POSTERN_LOG     what is logged on standard error: info (unless said otherwise), debug, postern=debug,call=trace
@@ -65,6 +69,10 @@ pub enum Command {
     },
     /// Show what happened in a call.
     Ladder(Ladder),
+    /// Be the first process of an appliance.
+    Init,
+    /// Be another command with fewer rights.
+    Confine(confine::Order),
     /// Show the usage.
     Help,
     /// Show the version.
@@ -194,6 +202,12 @@ struct Options {
 /// # Errors
 /// Where they ask for nothing that is known.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
+    let mut arguments = arguments.into_iter().peekable();
+    // What follows is mostly another command's line.
+    if arguments.next_if(|first| first == "confine").is_some() {
+        let order = confine::Order::parse(arguments).map_err(|error| error.to_string())?;
+        return Ok(Command::Confine(order));
+    }
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut word = None;
     let mut options = Options::default();
@@ -218,6 +232,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
     }
     let command = match word.as_deref() {
         Some("run") => Command::Run(options.control()?),
+        Some("init") => Command::Init,
         Some("control") => Command::Control(options.control()?),
         Some("media") => Command::Media(Media {
             run: needed(options.run.take(), "--run DIR")?,

@@ -76,6 +76,13 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             log::start();
             control::run(&arguments)?;
         }
+        Command::Init => {
+            log::start();
+            system::init::run()?;
+        }
+        Command::Confine(order) => {
+            return Err(order.carry_out(&std::env::current_exe()?).into());
+        }
         Command::Explain(asked) => return explain(&asked),
         Command::Media(arguments) => {
             log::start();
