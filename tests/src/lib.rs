@@ -6,6 +6,7 @@
 //! Not here: what peers are told to do (each test says it); anything a crate needs to test itself.
 #![forbid(unsafe_code)]
 
+pub mod appliance;
 pub mod certificates;
 pub mod peers;
 pub mod place;
