@@ -36,6 +36,14 @@ fn media_that_cannot_be() {
 }
 
 #[test]
+fn ports_of_an_appliance_that_cannot_work() {
+    hold(
+        include_str!("findings/interface.toml"),
+        include_str!("findings/interface.txt"),
+    );
+}
+
+#[test]
 fn syntax_errors_do_not_hide_the_rest() {
     hold(
         include_str!("findings/syntax.toml"),

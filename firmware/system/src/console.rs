@@ -84,6 +84,8 @@ pub struct Status {
     pub well: bool,
     /// Whether what is written survives a restart.
     pub keeps_data: bool,
+    /// Kibibytes of memory in use, of all.
+    pub memory: Option<(u64, u64)>,
     /// What became of the last update.
     pub last_update: Option<String>,
 }
@@ -107,6 +109,9 @@ impl Status {
         }
         let health = if self.well { "well" } else { "not well" };
         let _ = writeln!(text, "health     {health}");
+        if let Some((used, all)) = self.memory {
+            let _ = writeln!(text, "memory     {} of {} MiB", used / 1024, all / 1024);
+        }
         if !self.keeps_data {
             text.push_str("data       NOT MOUNTED: settings are lost with the next restart\n");
         }
@@ -115,6 +120,17 @@ impl Status {
         }
         text
     }
+}
+
+/// Memory in use and all of it, in kibibytes, by `/proc/meminfo`.
+#[must_use]
+pub fn memory(meminfo: &str) -> Option<(u64, u64)> {
+    let fact = |key: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let all = fact("MemTotal:")?;
+    Some((all.saturating_sub(fact("MemAvailable:")?), all))
 }
 
 #[cfg(test)]
@@ -139,6 +155,13 @@ mod tests {
         assert_eq!(console.hear(""), Word::Nothing);
         assert_eq!(console.hear("update"), Word::Help);
         assert_eq!(console.hear("sh"), Word::Help);
+    }
+
+    #[test]
+    fn memory_in_use_is_what_nobody_can_have() {
+        let meminfo = "MemTotal:  500000 kB\nMemFree:  100 kB\nMemAvailable:  400000 kB\n";
+        assert_eq!(memory(meminfo), Some((100_000, 500_000)));
+        assert_eq!(memory("MemTotal: x"), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod carrier;
 pub mod dial_plan;
+pub mod interface;
 pub mod listener;
 pub mod media;
 mod names;
@@ -29,6 +30,7 @@ use crate::values::{HostName, UtcOffset};
 
 pub(crate) use names::{Known, Names};
 
+use interface::Interface;
 use listener::Listener;
 use media::Media;
 use route::Route;
@@ -66,6 +68,8 @@ pub struct Document {
     pub limits: Limits,
     /// EMG-01: bare emergency strings such as `911` and `112`.
     pub emergency: Vec<String>,
+    /// Network ports of an appliance that have their addresses by hand.
+    pub interfaces: Vec<Interface>,
     /// Where SIP is listened for.
     pub listeners: Vec<Listener>,
     /// Certificates with keys.
@@ -243,6 +247,10 @@ fn read(root: &mut Section<'_, '_>) -> (Document, Vec<Vec<Range<usize>>>) {
             .map(|at| at.value.0)
             .collect()
     });
+    let mut interface_names = Names::new("interface");
+    let interfaces = root.tables("interface", |section| {
+        Interface::read(section, &mut interface_names)
+    });
     let mut known = Known {
         listeners: Names::new("listener"),
         identities: Names::new("identity"),
@@ -283,6 +291,7 @@ fn read(root: &mut Section<'_, '_>) -> (Document, Vec<Vec<Range<usize>>>) {
         dns,
         limits,
         emergency,
+        interfaces,
         listeners,
         identities,
         trusts,

@@ -16,7 +16,7 @@ mod settings;
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -121,7 +121,10 @@ struct Machine {
     slots: Option<Slots>,
     keeps_data: bool,
     on_trial: bool,
-    addresses: Vec<(network::Link, network::dhcp::Lease)>,
+    /// By hand and by DHCP.
+    addresses: Vec<(network::Link, IpAddr)>,
+    /// Who answers names, by DHCP, of each link.
+    resolvers: Vec<(network::Link, Vec<Ipv4Addr>)>,
     health: Health,
     trial: Trial,
     watchdog: Watchdog,
@@ -182,6 +185,7 @@ impl Machine {
             keeps_data,
             on_trial,
             addresses: Vec::new(),
+            resolvers: Vec::new(),
             health: Health::new(at(began)),
             trial: Trial::new(at(began), release.trial),
             watchdog,
@@ -245,9 +249,25 @@ impl Machine {
         Ok(end)
     }
 
-    fn ask_for_addresses(&self, events: &mpsc::Sender<Event>) {
+    fn ask_for_addresses(&mut self, events: &mpsc::Sender<Event>) {
         let (news, mut heard) = mpsc::channel(16);
-        for link in network::links(Path::new("/sys")) {
+        let links = network::links(Path::new("/sys"));
+        let settings = settings::document().map(|document| document.interfaces);
+        let settings = settings.unwrap_or_default();
+        let (by_hand, asking) = network::plan(&links, &settings);
+        for (link, setting) in by_hand {
+            match network::give(&link, setting) {
+                Ok(link) => {
+                    let given = setting.addresses.iter();
+                    self.addresses
+                        .extend(given.map(|placed| (link.clone(), placed.address)));
+                }
+                Err(error) => {
+                    tracing::error!(interface = setting.name, %error, "it has no address");
+                }
+            }
+        }
+        for link in asking {
             let seed = settings::chance().unwrap_or_default();
             let (news, began) = (news.clone(), self.began);
             tokio::spawn(async move {
@@ -270,21 +290,19 @@ impl Machine {
             News::Bound(link, _) | News::Lost(link) => link.index,
         };
         self.addresses.retain(|(link, _)| link.index != gone);
+        self.resolvers.retain(|(link, _)| link.index != gone);
         if let News::Bound(link, lease) = news {
             let address = format!("{}/{}", lease.address, lease.prefix);
             tracing::info!(link = link.name, address, router = ?lease.router, "an address");
-            self.addresses.push((link, lease));
+            settings::write_default(lease.address);
+            self.addresses
+                .push((link.clone(), IpAddr::V4(lease.address)));
+            self.resolvers.push((link, lease.dns));
         }
-        let servers: Vec<Ipv4Addr> = self
-            .addresses
-            .iter()
-            .flat_map(|(_, lease)| lease.dns.iter().copied())
-            .collect();
+        let servers = self.resolvers.iter().flat_map(|(_, servers)| servers);
+        let servers: Vec<Ipv4Addr> = servers.copied().collect();
         if let Err(error) = network::write_resolvers(&servers) {
             tracing::warn!(%error, "the planes do not know who answers names");
-        }
-        if let Some((_, lease)) = self.addresses.first() {
-            settings::write_default(lease.address);
         }
         // What could not be bound before can be now.
         planes.read_again();
@@ -400,11 +418,14 @@ impl Machine {
             release: format!("{} {}", self.release.board, self.release.version),
             on_trial: self.on_trial,
             addresses: addresses
-                .map(|(link, lease)| (link.name.clone(), lease.address.to_string()))
+                .map(|(link, address)| (link.name.clone(), address.to_string()))
                 .collect(),
             planes: planes.tell(),
             well: self.health.last() == Some(Sign::Well),
             keeps_data: self.keeps_data,
+            memory: fs::read_to_string("/proc/meminfo")
+                .ok()
+                .and_then(|text| crate::console::memory(&text)),
             last_update: self.memory.last.clone(),
         }
     }

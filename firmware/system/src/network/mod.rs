@@ -14,6 +14,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
+use config::document::interface::{Device, Interface};
 use embassy_time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
@@ -78,6 +79,56 @@ pub fn links(sys: &Path) -> Vec<Link> {
         .collect();
     links.sort_by_key(|link| link.index);
     links
+}
+
+/// The links that have their addresses by hand, each with its setting, and those that ask for one. A setting for a link that is not
+/// there is told of and passed over: the others must still work.
+#[must_use]
+pub fn plan<'s>(
+    links: &[Link],
+    settings: &'s [Interface],
+) -> (Vec<(Link, &'s Interface)>, Vec<Link>) {
+    let mut by_hand = Vec::new();
+    for setting in settings {
+        let found = links.iter().find(|link| match &setting.device {
+            Device::Name(name) => link.name == *name,
+            Device::Mac(mac) => link.mac == *mac,
+        });
+        match found {
+            Some(link) => by_hand.push((link.clone(), setting)),
+            None => tracing::warn!(interface = setting.name, "there is no such link"),
+        }
+    }
+    let asking = links
+        .iter()
+        .filter(|link| by_hand.iter().all(|(taken, _)| taken != *link));
+    let asking = asking.cloned().collect();
+    (by_hand, asking)
+}
+
+/// Gives a link what is set for it by hand; says which link has it, which for a virtual network is one of its own.
+///
+/// # Errors
+/// Where the kernel refuses.
+pub fn give(link: &Link, setting: &Interface) -> io::Result<Link> {
+    let mut netlink = Netlink::open()?;
+    let mut link = link.clone();
+    if let Some(tag) = setting.vlan {
+        // As long as the kernel allows, whatever the link below is called.
+        let name = format!("v{}.{tag}", link.index);
+        netlink.add_vlan(link.index, &name, tag)?;
+        let index = fs::read_to_string(format!("/sys/class/net/{name}/ifindex"))?;
+        link.index = index.trim().parse().map_err(io::Error::other)?;
+        link.name = name;
+        netlink.up(link.index)?;
+    }
+    for placed in &setting.addresses {
+        netlink.add_address(link.index, placed.address, placed.prefix)?;
+    }
+    for gateway in &setting.gateways {
+        netlink.add_default_route(link.index, *gateway)?;
+    }
+    Ok(link)
 }
 
 /// Has the loopback and these links carry packets.
@@ -220,6 +271,28 @@ mod tests {
         assert_eq!(names, ["lan", "wan"]);
         assert_eq!(found[0].mac, [2, 0, 0, 0, 0, 10]);
         assert!(links(&sys).is_empty());
+    }
+
+    #[test]
+    fn a_port_that_is_not_named_asks_and_a_setting_without_a_port_is_passed_over() {
+        let link = |name: &str, index| Link {
+            name: name.to_owned(),
+            index,
+            mac: [2, 0, 0, 0, 0, index as u8],
+        };
+        let links = [link("eth0", 2), link("eth1", 3), link("eth2", 4)];
+        let text = "version = 1\n[media]\naddress = \"192.0.2.1\"\n\
+            [[interface]]\nname = \"wan\"\ndevice = \"02:00:00:00:00:03\"\naddresses = [\"192.0.2.1/24\"]\n\
+            [[interface]]\nname = \"lan\"\ndevice = \"eth0\"\nvlan = \"7\"\naddresses = [\"192.0.3.1/24\"]\n\
+            [[interface]]\nname = \"gone\"\ndevice = \"eth9\"\naddresses = [\"192.0.4.1/24\"]\n";
+        let document = config::parse(text).expect("in order");
+        let (by_hand, asking) = plan(&links, &document.interfaces);
+        let names: Vec<_> = by_hand
+            .iter()
+            .map(|(link, setting)| (link.name.as_str(), setting.name.as_str()))
+            .collect();
+        assert_eq!(names, [("eth1", "wan"), ("eth0", "lan")]);
+        assert_eq!(asking, [links[2].clone()]);
     }
 
     #[test]
