@@ -171,16 +171,16 @@ impl Workshop {
         fs::create_dir_all(folder).expect("a folder");
         for entry in fs::read_dir(root().join("board/boards")).expect("boards") {
             let path = entry.expect("an entry").path();
-            let name = path.file_name().expect("a name");
-            fs::copy(&path, folder.join(name)).expect("copied");
+            let name = path.file_name().expect("a name").to_string_lossy();
+            // Boards inherit from each other by name; ours from all of them as they are shipped.
+            let text = fs::read_to_string(&path).expect("text");
+            let text = text.replace("inherit = \"", "inherit = \"shipped-");
+            fs::write(folder.join(format!("shipped-{name}")), text).expect("written");
         }
-        let file = folder.join(format!("{}.toml", self.machine.board()));
-        let mut text = fs::read_to_string(&file).expect("text");
+        let board = self.machine.board();
+        let file = folder.join(format!("{board}.toml"));
+        let mut text = format!("inherit = \"shipped-{board}\"\n");
         for (key, value) in lines {
-            let kept = text
-                .lines()
-                .filter(|line| !line.starts_with(&format!("{key} =")));
-            text = kept.map(|line| format!("{line}\n")).collect();
             text.push_str(&format!("{key} = {value}\n"));
         }
         fs::write(file, text).expect("written");

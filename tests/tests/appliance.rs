@@ -161,7 +161,7 @@ fn a_release_that_does_not_work_is_left_behind_and_the_reason_is_told() {
         (
             &deaf,
             Some("postern begins version=1.1.0"),
-            "did not answer",
+            "it does not listen where",
         ),
         (
             &dead,

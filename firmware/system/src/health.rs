@@ -1,8 +1,8 @@
 //! Whether all is well, from what is seen of the planes; on it hang the watchdog and the fate of a new release.
 //!
 //! A plane that runs and says nothing is ended, so that it is started again. Only if that does not help is the box given up to
-//! its watchdog. A configuration that control refuses is no such case: a restart would not mend it, and would take the console
-//! away from who could.
+//! its watchdog. A configuration that control refuses, or an address that is not there, is no such case: a restart would not mend it, and
+//! would take the console away from who could.
 //!
 //! Not here: asking the planes; the watchdog itself.
 
@@ -24,6 +24,8 @@ pub enum Sign {
     Silent,
     /// Control ended because it refuses its configuration.
     Refused,
+    /// Both answer, but nobody listens where the settings say.
+    Deaf,
 }
 
 /// What to do about it.
@@ -68,7 +70,7 @@ impl Health {
                 self.holding.get_or_insert(now);
                 return None;
             }
-            Sign::Refused => {
+            Sign::Refused | Sign::Deaf => {
                 self.well = now;
                 self.holding = None;
                 return None;
@@ -126,10 +128,15 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_configuration_neither_restarts_the_box_nor_counts_as_well() {
+    fn what_a_restart_does_not_mend_neither_restarts_the_box_nor_counts_as_well() {
         let mut health = Health::new(at(0));
         for second in 0..1_000 {
-            assert_eq!(health.handle(at(second), Sign::Refused), None);
+            let sign = if second % 2 == 0 {
+                Sign::Refused
+            } else {
+                Sign::Deaf
+            };
+            assert_eq!(health.handle(at(second), sign), None);
         }
         assert!(health.may_live(at(1_000)));
         assert_eq!(health.well_for(at(1_000)), None);

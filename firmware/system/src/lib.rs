@@ -3,7 +3,7 @@
 //! - [`init`]: PID 1, from the first mount to the last unmount; wires the rest.
 //! - [`mounts`], [`modules`], [`entropy`], [`data`]: how a box comes up.
 //! - [`network`]: links, addresses, routes; DHCP as a machine without sockets.
-//! - [`supervision`], [`confine`], [`health`], [`watchdog`]: who runs, with which rights, and whether all is well.
+//! - [`supervision`], [`confine`], [`health`], [`listening`], [`watchdog`]: who runs, with which rights, and whether all is well.
 //! - [`release`], [`bundle`], [`slots`], [`update`], [`trial`]: what runs here, and how it becomes another.
 //! - [`console`]: what a person at the serial port can do.
 //!
@@ -19,6 +19,7 @@ pub mod data;
 pub mod entropy;
 pub mod health;
 pub mod init;
+pub mod listening;
 pub mod modules;
 pub mod mounts;
 pub mod network;

@@ -37,6 +37,8 @@ pub enum Reason {
     NoMedia,
     /// Control refuses settings that the release before took.
     SettingsRefused,
+    /// Nobody listened where the settings say.
+    Deaf,
     /// It was well at times, but never long enough.
     Unsteady,
 }
@@ -49,6 +51,7 @@ impl Reason {
             Self::ControlSilent => "its control plane did not answer",
             Self::NoMedia => "its media plane did not start",
             Self::SettingsRefused => "it refuses the settings of this box",
+            Self::Deaf => "it does not listen where the settings of this box say",
             Self::Unsteady => "it was never well for long enough",
         }
     }
@@ -86,6 +89,7 @@ impl Trial {
             Some(Sign::Well) => Reason::Unsteady,
             Some(Sign::NoMedia) => Reason::NoMedia,
             Some(Sign::Refused) => Reason::SettingsRefused,
+            Some(Sign::Deaf) => Reason::Deaf,
             Some(Sign::Silent) | None => Reason::ControlSilent,
         };
         Some(Verdict::Leave(reason))
@@ -128,6 +132,7 @@ mod tests {
             (Some(Sign::Silent), Reason::ControlSilent),
             (Some(Sign::NoMedia), Reason::NoMedia),
             (Some(Sign::Refused), Reason::SettingsRefused),
+            (Some(Sign::Deaf), Reason::Deaf),
             (Some(Sign::Well), Reason::Unsteady),
         ] {
             assert_eq!(trial.judge(at(189), None, last), None);

@@ -7,7 +7,7 @@
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use config::document::packets::Packets;
 use embassy_time::Instant;
@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use super::{Event, settings};
 use crate::confine::Order;
 use crate::health::{Remedy, Sign};
+use crate::listening::{self, Place};
 use crate::supervision::{self, Service};
 
 /// Where they meet.
@@ -49,6 +50,8 @@ pub(super) struct Planes {
     /// Media before control, which looks for it.
     planes: [Plane; 2],
     asked: Option<Instant>,
+    /// Where control is to listen, by the settings of that moment.
+    places: Option<(SystemTime, Vec<Place>)>,
 }
 
 const MEDIA: usize = 0;
@@ -64,6 +67,7 @@ impl Planes {
         Self {
             planes: [plane("media"), plane("control")],
             asked: None,
+            places: None,
         }
     }
 
@@ -106,15 +110,32 @@ impl Planes {
         }
         // Quickly until the first answer: the box is awaited.
         self.asked = Some(now);
+        self.look_up_places();
+        let places = self.places.as_ref().map(|(_, places)| places.clone());
+        let places = places.unwrap_or_default();
         let events = events.clone();
         tokio::spawn(async move {
+            let hears = || listening::missing(Path::new("/proc"), &places).is_empty();
             let sign = match timeout(ANSWER, census()).await {
+                Ok(Ok(true)) if !hears() => Sign::Deaf,
                 Ok(Ok(true)) => Sign::Well,
                 Ok(Ok(false)) => Sign::NoMedia,
                 _ => Sign::Silent,
             };
             let _ = events.send(Event::Sign(sign)).await;
         });
+    }
+
+    /// Settings are read again only when they have changed: there may be many.
+    fn look_up_places(&mut self) {
+        let Some(changed) = settings::changed() else {
+            return;
+        };
+        if self.places.as_ref().is_none_or(|(of, _)| *of != changed) {
+            let document = settings::document();
+            let places = document.as_ref().map(listening::places);
+            self.places = Some((changed, places.unwrap_or_default()));
+        }
     }
 
     /// A sign in the light of which processes there are.

@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use config::document::Document;
 
@@ -33,6 +34,11 @@ pub(super) fn file() -> PathBuf {
 
 pub(super) fn document() -> Option<Document> {
     config::parse(&fs::read_to_string(file()).ok()?).ok()
+}
+
+/// When they were last changed.
+pub(super) fn changed() -> Option<SystemTime> {
+    fs::metadata(file()).ok()?.modified().ok()
 }
 
 pub(super) fn are_valid() -> bool {
