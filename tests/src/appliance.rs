@@ -317,6 +317,21 @@ impl Appliance {
         }
     }
 
+    /// Waits until it says `word`, and gives the rest of that line.
+    ///
+    /// # Panics
+    /// Where it does not within `patience`.
+    pub fn await_rest(&mut self, word: &str, patience: Duration) -> String {
+        self.await_said(word, patience);
+        let from = self.heard;
+        self.await_said("\n", patience);
+        let said = self.said();
+        said.get(from..self.heard)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    }
+
     /// Types a line at its console.
     ///
     /// # Panics

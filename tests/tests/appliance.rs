@@ -9,6 +9,10 @@
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{env, thread};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use tests::appliance::{Appliance, Image, Machine, Make, Shelf, Workshop};
 use tests::place::Place;
@@ -211,7 +215,7 @@ fn no_power_cut_in_an_update_makes_a_box_dead_or_forgetful() {
             appliance.await_said("the box restarts into it", SOON);
             appliance.await_said("postern begins version=1.1.0", START);
         }
-        std::thread::sleep(Duration::from_millis(cut));
+        thread::sleep(Duration::from_millis(cut));
         appliance.cut();
         if restarted {
             break;
@@ -222,4 +226,62 @@ fn no_power_cut_in_an_update_makes_a_box_dead_or_forgetful() {
     appliance.await_said("postern begins version=1.1.0", SOON);
     appliance.await_said("the release is kept", SOON);
     assert!(!appliance.said().contains("NOT MOUNTED"));
+}
+
+/// The code of the box, which only its data partition has.
+fn code(appliance: &mut Appliance) -> String {
+    appliance.type_line("code");
+    appliance.await_rest("code       ", SOON)
+}
+
+/// `make soak-power`: `CUTS` times a fresh box takes an update and has its plug pulled at some moment of it, of the restart, or of the
+/// new release's trial; then it must start, serve, and know what it knew.
+#[test]
+#[ignore = "half a minute a cut; make soak-power"]
+fn power_is_cut_at_any_moment() {
+    let number = |name: &str, default| {
+        let text = env::var(name).ok();
+        text.and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let (cuts, seed): (u64, u64) = (number("CUTS", 300), number("SEED", 1));
+    let mut chance = ChaCha8Rng::seed_from_u64(seed);
+    let workshop = workshop("soak");
+    let make = Make {
+        board: &[TERMS],
+        ..Make::default()
+    };
+    let first = workshop.build("1.0.0", &make);
+    let second = workshop.build("1.1.0", &make);
+    let shelf = shelf(&second);
+    let mut ran_new = 0;
+    for cut in 0..cuts {
+        for file in ["disk.img", "variables.fd"] {
+            // The first time there are none.
+            let _ = fs::remove_file(workshop.place().path().join(file));
+        }
+        let mut appliance = Appliance::start(Machine::X86, workshop.place(), &first);
+        appliance.await_options(START);
+        let known = code(&mut appliance);
+        appliance.type_line(&format!("update {}", shelf.url(&name(&second.bundle))));
+        // The update takes some three seconds, the way to a kept release some twenty.
+        let moment = match chance.next_u32() % 2 {
+            0 => chance.next_u32() % 4_000,
+            _ => chance.next_u32() % 25_000,
+        };
+        thread::sleep(Duration::from_millis(u64::from(moment)));
+        appliance.cut();
+        let mut appliance = Appliance::start(Machine::X86, workshop.place(), &first);
+        appliance.await_options(START);
+        assert_eq!(code(&mut appliance), known, "cut {cut} at {moment} ms");
+        let said = appliance.said();
+        assert!(
+            !said.contains("NOT MOUNTED"),
+            "cut {cut} at {moment} ms:\n{said}"
+        );
+        ran_new += u64::from(said.contains("postern begins version=1.1.0"));
+        appliance.cut();
+    }
+    eprintln!(
+        "{cuts} cuts (seed {seed}): none dead, none forgetful; after {ran_new} the new release ran"
+    );
 }
