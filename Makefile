@@ -26,7 +26,7 @@ MACHINE_PACKAGES := $(IMAGE_PACKAGES) qemu-system-x86 ovmf
 BENCH_PACKAGES := valgrind rtpengine-daemon $(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
 NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
 
-.PHONY: help run test test-fast test-slow lint bench check fuzz clean build-needs test-needs appliance image flash soak-power
+.PHONY: help run test test-fast test-slow lint bench check fuzz clean build-needs test-needs appliance image flash soak-power test-arm
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -81,6 +81,12 @@ test-slow: test-needs $(if $(TEST),,appliance)
 	@echo "test: the slow ones (end to end, real peers), one at a time"
 	@cargo test -p tests -p lab --all-targets -- --test-threads=1 $(TEST)
 endif
+
+test-arm: test-needs ## build the static program for aarch64 and boot the arm image in QEMU
+	@.ci/need apt qemu-system-arm qemu-efi-aarch64
+	@.ci/static arm boot >/dev/null
+	@cargo build --quiet --workspace --bin postern --bin image
+	@cargo test --quiet -p tests --test appliance -- --ignored on_arm
 
 soak-power: test-needs appliance ## pull a box's plug CUTS times (300) at moments by SEED: half a minute each
 	@cargo build --quiet --workspace --bin postern --bin image
