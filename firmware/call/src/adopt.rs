@@ -60,6 +60,10 @@ impl Call {
             first.wire.trunk().name.clone(),
             second.wire.trunk().name.clone(),
         );
+        let tenant = [&first, &second]
+            .into_iter()
+            .find_map(|leg| leg.wire.trunk().tenant())
+            .map(|tenant| desk.snapshot.tenant(tenant).name.clone());
         let mut call = Self {
             id: image.id,
             snapshot: Arc::clone(&desk.snapshot),
@@ -70,6 +74,7 @@ impl Call {
                 called: image.called,
                 from_trunk,
                 to_trunk: Some(to_trunk),
+                tenant,
                 answered: Some(Now {
                     instant: before(now, image.answered),
                     wall: image.answered,
@@ -86,6 +91,7 @@ impl Call {
             call: call.id,
             from_trunk: call.record.from_trunk.clone(),
             to_trunk: call.record.to_trunk.clone(),
+            tenant: call.record.tenant.clone(),
             caller: call.record.caller.clone(),
             called: call.record.called.clone(),
         });

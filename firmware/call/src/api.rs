@@ -106,6 +106,8 @@ pub enum Event {
         from_trunk: String,
         /// Trunk it went to.
         to_trunk: Option<String>,
+        /// Tenant it belongs to, where its trunks tell.
+        tenant: Option<String>,
         /// Calling number as received.
         caller: String,
         /// Called number as received.
@@ -317,6 +319,9 @@ pub struct CallView {
     pub from_trunk: String,
     /// Trunk of the callee, once chosen.
     pub to_trunk: Option<String>,
+    /// Tenant it belongs to, where it is known.
+    #[serde(default)]
+    pub tenant: Option<String>,
     /// What it does.
     pub stage: Stage,
 }

@@ -90,6 +90,7 @@ pub(crate) struct Record {
     pub(crate) called: String,
     pub(crate) from_trunk: String,
     pub(crate) to_trunk: Option<String>,
+    pub(crate) tenant: Option<String>,
     pub(crate) answered: Option<Now>,
     /// INV-23: Microsoft's correlation id.
     pub(crate) correlation: Option<String>,
@@ -336,6 +337,7 @@ impl Call {
             called: self.record.called.clone(),
             from_trunk: self.record.from_trunk.clone(),
             to_trunk: self.record.to_trunk.clone(),
+            tenant: self.record.tenant.clone(),
             stage: match &self.stage {
                 Stage::Setup(setup) if setup.is_ringing() => api::Stage::Ringing,
                 Stage::Setup(_) => api::Stage::Routing,

@@ -284,6 +284,7 @@ impl Core {
             called: attempt.called().to_owned(),
             from_trunk: snapshot.trunk(trunk).name.clone(),
             to_trunk: None,
+            tenant: attempt.tenant_name().map(str::to_owned),
             answered: None,
             correlation: crate::teams::correlation(request.headers()),
             ending: None,

@@ -299,12 +299,14 @@ fn heard(at: Micros, event: &Event) -> Option<(CallNumber, Option<Heard>)> {
             call,
             from_trunk,
             to_trunk,
+            tenant,
             caller,
             called,
         } => {
             let summary = Summary {
                 from_trunk: from_trunk.clone(),
                 to_trunk: to_trunk.clone(),
+                tenant: tenant.clone(),
                 caller: caller.clone(),
                 called: called.clone(),
                 ..Summary::of(number(call), at)
