@@ -14,7 +14,7 @@ use std::{fs, io};
 
 use config::document::listener::{ClientAuth, Listener};
 use config::document::trunk::{Trunk, TrunkKind};
-use config::{Findings, IdentityId, ListenerId, Snapshot, TrustId};
+use config::{Finding, Findings, IdentityId, ListenerId, Snapshot, TrustId};
 use rustls::pki_types::ServerName;
 use sip::transport::Transport;
 
@@ -71,6 +71,29 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+impl LoadError {
+    /// Each fault by itself: its place in the document, where it has one, and what is wrong.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(Option<&Finding>, String)> {
+        match &self.faults {
+            Faults::Unreadable(error) => vec![(None, error.to_string())],
+            Faults::Document(findings) => findings
+                .into_iter()
+                .map(|finding| (Some(finding), told(finding)))
+                .collect(),
+            Faults::Files(faults) => faults
+                .iter()
+                .map(|fault| (None, fault.to_string()))
+                .collect(),
+        }
+    }
+}
+
+/// A finding without its place: what is wrong, and what to do.
+fn told(finding: &Finding) -> String {
+    format!("{}. {}", finding.problem, finding.problem.cure())
+}
+
 /// Something that works and yet should be known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
@@ -100,13 +123,23 @@ impl Configuration {
     /// # Errors
     /// Everything that is wrong.
     pub fn load(file: &Path, previous: Option<&Store>) -> Result<Self, LoadError> {
+        let text = fs::read_to_string(file).map_err(|error| LoadError {
+            file: file.to_owned(),
+            faults: Faults::Unreadable(error),
+        })?;
+        Self::of(&text, file, previous)
+    }
+
+    /// The same of a text that is to stand in `file`.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn of(text: &str, file: &Path, previous: Option<&Store>) -> Result<Self, LoadError> {
         let fault = |faults| LoadError {
             file: file.to_owned(),
             faults,
         };
-        let text = fs::read_to_string(file).map_err(|error| fault(Faults::Unreadable(error)))?;
-        let document =
-            config::parse(&text).map_err(|findings| fault(Faults::Document(findings)))?;
+        let document = config::parse(text).map_err(|findings| fault(Faults::Document(findings)))?;
         let snapshot = document.snapshot();
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
         let store =
