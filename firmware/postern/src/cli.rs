@@ -5,6 +5,7 @@
 //! Not here: doing any of it.
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
@@ -14,9 +15,12 @@ use system::confine;
 pub const USAGE: &str = "\
 Postern joins Microsoft Teams to SIP trunks.
 
-  postern run --config FILE --run DIR          control and media together, each restarted when it dies
+  postern run --config FILE --run DIR          control and media together, each restarted when it dies;
+                                               [--listen ADDRESS] the console with them
   postern control --config FILE --run DIR      SIP and calls; [--journal FILE] remembers them over a restart
   postern media --run DIR                      the audio; [--config FILE] says how its packets come and go
+  postern console --config FILE --run DIR --listen ADDRESS
+                                               the web console; [--data DIR] keeps users and versions
   postern check FILE                           every fault of a configuration, with its place and cure
   postern explain --config FILE --from TRUNK --to NUMBER [--caller NUMBER] [--json]
                                                which way a call would take, and why
@@ -38,12 +42,14 @@ Postern joins Microsoft Teams to SIP trunks.
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Both processes, supervised.
-    Run(Control),
+    /// All processes, supervised.
+    Run(Run),
     /// The control process.
     Control(Control),
     /// The media process.
     Media(Media),
+    /// The console process.
+    Console(Console),
     /// Check a configuration.
     Check {
         /// The file.
@@ -77,6 +83,30 @@ pub enum Command {
     Help,
     /// Show the version.
     Version,
+}
+
+/// What all processes need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Of control, and through it of media.
+    pub control: Control,
+    /// Where the console listens; there is none without it.
+    pub listen: Option<SocketAddr>,
+    /// Where the console keeps users and versions; in `run` unless said otherwise.
+    pub data: Option<PathBuf>,
+}
+
+/// What the console needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Console {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Where the processes meet.
+    pub run: PathBuf,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where it keeps users and versions; in `run` unless said otherwise.
+    pub data: Option<PathBuf>,
 }
 
 /// What control needs.
@@ -195,6 +225,8 @@ struct Options {
     call: Option<u64>,
     messages: Option<()>,
     pcapng: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
 }
 
 /// Reads the arguments after the program's name.
@@ -224,6 +256,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
             Long("json") => options.form = Some(Form::Json),
             Long("call") => options.call = Some(parser.value()?.parse()?),
             Long("messages") => options.messages = Some(()),
+            Long("listen") => options.listen = Some(parser.value()?.parse()?),
+            Long("data") => options.data = Some(parser.value()?.into()),
             Long("pcapng") => options.pcapng = Some(parser.value()?.into()),
             Value(value) if word.is_none() => word = Some(value.string()?),
             Value(value) if options.file.is_none() => options.file = Some(value.into()),
@@ -231,7 +265,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
         }
     }
     let command = match word.as_deref() {
-        Some("run") => Command::Run(options.control()?),
+        Some("run") => Command::Run(Run {
+            control: options.control()?,
+            listen: options.listen.take(),
+            data: options.data.take(),
+        }),
+        Some("console") => Command::Console(Console {
+            config: needed(options.config.take(), "--config FILE")?,
+            run: needed(options.run.take(), "--run DIR")?,
+            listen: needed(options.listen.take(), "--listen ADDRESS")?,
+            data: options.data.take(),
+        }),
         Some("init") => Command::Init,
         Some("control") => Command::Control(options.control()?),
         Some("media") => Command::Media(Media {
@@ -311,6 +355,8 @@ impl Options {
             ("--call", self.call.is_some()),
             ("--messages", self.messages.is_some()),
             ("--pcapng", self.pcapng.is_some()),
+            ("--listen", self.listen.is_some()),
+            ("--data", self.data.is_some()),
         ];
         match left.iter().find(|(_, given)| *given) {
             Some((name, _)) => Err(format!("{name} means nothing to this command").into()),
@@ -340,7 +386,11 @@ mod tests {
         };
         assert_eq!(
             asked("run --config a.toml --run d"),
-            Ok(Command::Run(control.clone()))
+            Ok(Command::Run(Run {
+                control: control.clone(),
+                listen: None,
+                data: None,
+            }))
         );
         assert_eq!(
             asked("control --run=d --config=a.toml"),

@@ -3,12 +3,14 @@
 //! - [`tls`]: identities, trust, verifiers.
 //! - [`net`]: listeners and connections; bytes in, bytes out.
 //! - [`media`]: the media process.
+//! - [`console`]: the console process.
 //! - [`log`]: what is said, and how often a stranger can make us say it.
 #![forbid(unsafe_code)]
 
 pub mod cli;
 mod clock;
 pub mod configuration;
+pub mod console;
 pub mod control;
 pub mod journal;
 pub mod ladder;

@@ -19,7 +19,7 @@ use postern::cli::{self, Command, Form, Shown};
 use postern::configuration::Configuration;
 use postern::ladder::{self, Depth};
 use postern::run_dir::RunDir;
-use postern::{control, log, media, status, supervise};
+use postern::{console, control, log, media, status, supervise};
 use serde_json::{Value, json};
 
 /// Calls come and go by thousands of small pieces: the system's allocator costs control a tenth of its time, and that of musl, of
@@ -68,13 +68,17 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             log::start();
             supervise::end_with_supervisor()?;
             // Rather told at once than in the log of a process that starts again and again.
-            Configuration::load(&arguments.config, None)?;
+            Configuration::load(&arguments.control.config, None)?;
             supervise::run(&arguments)?;
         }
         Command::Check { file } => return Ok(check(&file)),
         Command::Control(arguments) => {
             log::start();
             control::run(&arguments)?;
+        }
+        Command::Console(arguments) => {
+            log::start();
+            console::run(&arguments)?;
         }
         Command::Init => {
             log::start();

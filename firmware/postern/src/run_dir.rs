@@ -55,6 +55,18 @@ impl RunDir {
         self.0.join("traces")
     }
 
+    /// Where the console keeps what outlives it, unless told another place.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    /// Where the console says its address, and the set-up code while it is worth anything.
+    #[must_use]
+    pub fn console_notice(&self) -> PathBuf {
+        self.0.join("console.json")
+    }
+
     /// Writes this process's number under `name`, whole or not at all.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
-//! `postern run`: control and media as two processes of this program, each started again when it dies.
+//! `postern run`: control, media and the console as processes of this program, each started again when it dies.
 //!
 //! A process that dies at once is started again later and later, up to [`LONGEST_WAIT`]; one that has held is started at
-//! once. SIGTERM and SIGINT end both, control first, so that media loses its calls only after control let them go. The two
+//! once. SIGTERM and SIGINT end them all, control before media, so that media loses its calls only after control let them go. They
 //! end with this process even if it is killed.
 //!
 //! Not here: the appliance's first process (it will do more, and not on a developer's machine).
 
 use std::ffi::OsString;
+use std::future::pending;
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -48,20 +49,25 @@ pub fn end_with_supervisor() -> io::Result<()> {
     }
 }
 
-/// Runs both until told to end.
+/// Runs them until told to end.
 ///
 /// # Errors
 /// Where a process cannot even be started.
-pub fn run(arguments: &cli::Control) -> io::Result<()> {
+pub fn run(arguments: &cli::Run) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(supervise(arguments))
 }
 
-async fn supervise(arguments: &cli::Control) -> io::Result<()> {
+async fn supervise(arguments: &cli::Run) -> io::Result<()> {
+    let cli::Run {
+        control: arguments,
+        listen,
+        data,
+    } = arguments;
     let run = arguments.run.clone().into_os_string();
-    let line = |name: &str| -> Vec<OsString> {
+    let line_of = |name: &str| -> Vec<OsString> {
         vec![
             name.into(),
             "--config".into(),
@@ -70,12 +76,23 @@ async fn supervise(arguments: &cli::Control) -> io::Result<()> {
             run.clone(),
         ]
     };
-    let mut media = Kept::start("media", line("media"))?;
-    let mut line = line("control");
+    let mut media = Kept::start("media", line_of("media"))?;
+    let mut line = line_of("control");
     if let Some(journal) = &arguments.journal {
         line.extend(["--journal".into(), journal.clone().into()]);
     }
     let mut control = Kept::start("control", line)?;
+    let mut console = match listen {
+        None => None,
+        Some(address) => {
+            let mut line = line_of("console");
+            line.extend(["--listen".into(), address.to_string().into()]);
+            if let Some(data) = data {
+                line.extend(["--data".into(), data.clone().into()]);
+            }
+            Some(Kept::start("console", line)?)
+        }
+    };
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -84,14 +101,26 @@ async fn supervise(arguments: &cli::Control) -> io::Result<()> {
         tokio::select! {
             outcome = media.keep() => outcome?,
             outcome = control.keep() => outcome?,
+            outcome = kept(console.as_mut()) => outcome?,
             _ = reload.recv() => control.signal(Signal::HUP),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
+    if let Some(console) = &mut console {
+        console.end().await;
+    }
     control.end().await;
     media.end().await;
     Ok(())
+}
+
+/// As [`Kept::keep`], for ever where there is nothing to keep.
+async fn kept(process: Option<&mut Kept>) -> io::Result<()> {
+    match process {
+        Some(process) => process.keep().await,
+        None => pending().await,
+    }
 }
 
 /// A process that is to be there.

@@ -204,6 +204,8 @@ struct Ready {
     ready: bool,
     sip: Addresses,
     pids: Numbers,
+    console: String,
+    setup_code: Option<String>,
 }
 
 /// Where the box takes SIP.
@@ -234,6 +236,8 @@ fn ready_line(lab: &Lab) -> String {
             control: pids.control,
             media: pids.media,
         },
+        console: format!("https://{}", lab.console().address),
+        setup_code: lab.console().setup_code.clone(),
     };
     serde_json::to_string(&ready).unwrap_or_default()
 }

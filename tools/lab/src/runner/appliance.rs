@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -38,6 +39,15 @@ pub struct Pids {
     pub media: u32,
 }
 
+/// What its console says to who stands at the box.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct ConsoleNotice {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The code by which its first user enters.
+    pub setup_code: Option<String>,
+}
+
 impl Appliance {
     /// Starts `postern run`.
     ///
@@ -53,6 +63,7 @@ impl Appliance {
             .arg(configuration)
             .arg("--run")
             .arg(&run)
+            .args(["--listen", "127.0.0.1:0"])
             // Told that it has a supervisor, it ends with us even if we are killed.
             .env("POSTERN_SUPERVISED", std::process::id().to_string())
             .stdin(Stdio::null())
@@ -82,6 +93,27 @@ impl Appliance {
             }
             if Instant::now() > until {
                 return Err(self.failed("postern is not ready"));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Where its console is, and the code by which its first user enters; waits until it says so.
+    ///
+    /// # Errors
+    /// Where it does not; with the end of its log.
+    pub async fn console(&self, within: Duration) -> io::Result<ConsoleNotice> {
+        let until = Instant::now() + within;
+        loop {
+            let notice = std::fs::read_to_string(self.run.join("console.json"));
+            if let Some(notice) = notice
+                .ok()
+                .and_then(|notice| serde_json::from_str(&notice).ok())
+            {
+                return Ok(notice);
+            }
+            if Instant::now() > until {
+                return Err(self.failed("the console is not ready"));
             }
             sleep(Duration::from_millis(50)).await;
         }

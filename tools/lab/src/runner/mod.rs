@@ -16,7 +16,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use appliance::{Appliance, Pids};
+use appliance::{Appliance, ConsoleNotice, Pids};
 use configuration::Shape;
 use place::{PROBE, PROBE_PORT, Place, free_port};
 
@@ -89,6 +89,7 @@ pub struct Lab {
     /// Addresses and folder.
     pub place: Place,
     pids: Pids,
+    console: ConsoleNotice,
 }
 
 impl Lab {
@@ -151,6 +152,7 @@ impl Lab {
         }
         let mut appliance = Appliance::start(&program, &place.file("postern.toml"), &place.folder)?;
         let pids = appliance.ready(READY).await?;
+        let console = appliance.console(READY).await?;
         let lab = Self {
             teams,
             probe,
@@ -161,6 +163,7 @@ impl Lab {
             pki,
             place,
             pids,
+            console,
         };
         lab.wait_until_known().await?;
         Ok(lab)
@@ -170,6 +173,12 @@ impl Lab {
     #[must_use]
     pub fn pids(&self) -> Pids {
         self.pids
+    }
+
+    /// Where its console was when it became ready.
+    #[must_use]
+    pub fn console(&self) -> &ConsoleNotice {
+        &self.console
     }
 
     /// Everything that any peer holds against the box.
