@@ -3,7 +3,7 @@
 //! Not here: the calls of `lab --once` (`box.rs`).
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,12 @@ impl Served {
         text.parse().expect("well formed")
     }
 
+    fn console(&self) -> SocketAddr {
+        let text = self.ready["console"].as_str().expect("an address");
+        let address = text.strip_prefix("https://").expect("by HTTPS");
+        address.parse().expect("well formed")
+    }
+
     fn pid(&self, name: &str) -> Pid {
         let number = self.ready["pids"][name].as_i64().expect("a number");
         i32::try_from(number)
@@ -53,7 +59,13 @@ impl Served {
     /// Ends the lab in this way; the box must end with it.
     fn end(&mut self, signal: Signal) -> ExitStatus {
         let processes = [self.pid("control"), self.pid("media")];
-        end(&mut self.child, signal, &processes)
+        let status = end(&mut self.child, signal, &processes);
+        let until = Instant::now() + SOON;
+        while TcpStream::connect(self.console()).is_ok() {
+            assert!(Instant::now() < until, "the console lives on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        status
     }
 }
 
@@ -129,7 +141,7 @@ fn calls_that_are_interrupted_leave_nothing_running() {
             .expect("it goes on")
     };
     let folder = until("lab: ready in ");
-    let processes = ["control", "media"].map(|name| {
+    let processes = ["control", "media", "console"].map(|name| {
         let file = format!("{folder}/run/{name}.pid");
         let number = std::fs::read_to_string(file).expect("announced");
         Pid::from_raw(number.trim().parse().expect("a number")).expect("a process")
@@ -151,11 +163,15 @@ fn the_line_is_as_it_is_promised_and_every_way_to_end_ends_all() {
             served.pid("control").as_raw_nonzero(),
             served.pid("media").as_raw_nonzero(),
         );
+        let console = served.console();
+        assert!(TcpStream::connect(console).is_ok(), "it listens");
+        let code = served.ready["setup_code"].as_str().expect("a code");
         assert_eq!(
             served.line,
             format!(
                 "{{\"ready\":true,\"sip\":{{\"udp\":\"{udp}\",\"tcp\":\"{tcp}\",\"tls\":\"{tls}\"}},\
-                 \"pids\":{{\"control\":{control},\"media\":{media}}}}}\n"
+                 \"pids\":{{\"control\":{control},\"media\":{media}}},\
+                 \"console\":\"https://{console}\",\"setup_code\":\"{code}\"}}\n"
             )
         );
         let status = served.end(signal);
