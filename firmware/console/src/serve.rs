@@ -4,11 +4,12 @@
 //!
 //! Not here: what is asked over them.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -32,6 +33,8 @@ use crate::{api, pages};
 
 /// Connections at a time; more wait.
 const CONNECTIONS: usize = 256;
+/// Of one address; more are closed at once, so that nobody takes the others' places.
+const CONNECTIONS_OF_ONE: usize = 32;
 /// A handshake, and the head of a request, take no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -48,6 +51,7 @@ pub(crate) async fn serve(
         .with_state(app);
     let acceptor = TlsAcceptor::from(tls);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let callers = Arc::new(Callers::default());
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return Ok(());
@@ -61,11 +65,45 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        let Some(caller) = callers.let_in(from.ip()) else {
+            continue;
+        };
         let (acceptor, router) = (acceptor.clone(), router.clone());
         tokio::spawn(async move {
-            let _place = place;
+            let (_place, _caller) = (place, caller);
             converse(stream, from, &acceptor, router).await;
         });
+    }
+}
+
+/// How many connections each address has.
+#[derive(Debug, Default)]
+struct Callers(Mutex<HashMap<IpAddr, usize>>);
+
+/// One connection of an address, until it is dropped.
+struct Caller(IpAddr, Arc<Callers>);
+
+impl Callers {
+    fn let_in(self: &Arc<Self>, from: IpAddr) -> Option<Caller> {
+        let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = callers.entry(from).or_insert(0);
+        if *count >= CONNECTIONS_OF_ONE {
+            return None;
+        }
+        *count += 1;
+        Some(Caller(from, Arc::clone(self)))
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let mut callers = self.1.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = callers.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                callers.remove(&self.0);
+            }
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Not here: who asks.
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
@@ -10,6 +12,10 @@ use axum::http::header::{
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+
+/// A request is read and answered within this time; what follows it as events may go on.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Nothing from outside, nothing inline, in nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -42,7 +48,10 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let mut response = if changes && !is_ours {
         (StatusCode::FORBIDDEN, "this comes from another site").into_response()
     } else {
-        next.run(request).await
+        // A body that comes by drops, among others.
+        timeout(PATIENCE, next.run(request))
+            .await
+            .unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, "this took too long").into_response())
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {

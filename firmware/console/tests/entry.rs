@@ -6,6 +6,7 @@ mod rig;
 
 use rig::{Rig, two_tenants};
 use serde_json::json;
+use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_user_enters_by_the_code_and_nobody_after_him() {
@@ -225,4 +226,19 @@ async fn what_is_no_request_is_told_so() {
         admin.post("/api/v1/status", &json!({})).await.json()["status"],
         405
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_does_not_take_all_places() {
+    let rig = Rig::start("crowd", two_tenants).await;
+    let mut crowd = Vec::new();
+    for _ in 0..32 {
+        crowd.push(TcpStream::connect(rig.address).await.expect("it listens"));
+    }
+    assert!(!rig.lets_in().await, "there is no place for one more of us");
+    drop(crowd);
+    // As soon as their places are seen to be empty.
+    while !rig.lets_in().await {
+        tokio::task::yield_now().await;
+    }
 }

@@ -47,12 +47,13 @@ pub fn run(arguments: &cli::Console) -> Result<(), Box<dyn Error>> {
         let court = Court {
             file: arguments.config.clone(),
         };
+        // Before its notice is there, by which others know that it is ready.
+        run.announce("console")?;
         let console = Console::open(settings, court, world()).await?;
         let address = console.address()?;
         if let Some(code) = console.setup_code() {
             tracing::info!("nobody has entered yet: open https://{address}/ and enter with the set-up code {code}");
         }
-        run.announce("console")?;
         tracing::info!(%address, "the console is ready");
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

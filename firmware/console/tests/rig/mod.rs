@@ -124,6 +124,14 @@ impl Rig {
         }
     }
 
+    /// Whether it shakes hands with one more of us.
+    pub(crate) async fn lets_in(&self) -> bool {
+        let tcp = TcpStream::connect(self.address).await.expect("it listens");
+        let name = ServerName::try_from("postern.local").expect("a name");
+        let connector = tokio_rustls::TlsConnector::from(client());
+        connector.connect(name, tcp).await.is_ok()
+    }
+
     /// A browser in which the first user, an admin, is signed in.
     pub(crate) async fn admin(&self) -> Browser {
         let mut browser = self.browser();
