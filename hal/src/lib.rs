@@ -14,4 +14,4 @@ mod ports;
 
 pub use burst::{BUFFER, BURST, Burst, Marks, Packet};
 pub use clock::{Clock, UnixTime};
-pub use ports::{Dscp, OpenError, PortId, Ports, Receiving};
+pub use ports::{Dscp, Handover, OpenError, PortId, Ports, Receiving, home};

@@ -5,6 +5,7 @@
 //! Not here: routes, neighbours, interfaces. A board that needs them has them.
 
 use core::net::SocketAddr;
+use core::num::NonZeroU8;
 
 use embassy_time::Duration;
 
@@ -102,4 +103,25 @@ pub trait Ports {
     fn overruns(&mut self) -> u64 {
         0
     }
+}
+
+/// The one of several threads on which a port is opened. An even port and the odd one above it are one stream's, so they go together.
+#[must_use]
+pub const fn home(port: u16, threads: NonZeroU8) -> u8 {
+    (port / 2 % threads.get() as u16) as u8
+}
+
+/// Ports that can be handed to those of another thread, open as they are.
+pub trait Handover: Ports {
+    /// A port on its way.
+    type Port: Send;
+
+    /// Gives a port away; `None` if it is not open. What arrives until somebody takes it may wait or be lost, as the board can.
+    fn give(&mut self, port: PortId) -> Option<Self::Port>;
+
+    /// Takes a port that others of the same box have given. It is closed for good when it is closed here.
+    ///
+    /// # Errors
+    /// [`OpenError::OutOfPorts`]; the port is closed then.
+    fn take(&mut self, port: Self::Port) -> Result<PortId, OpenError>;
 }

@@ -8,4 +8,4 @@
 mod ports;
 pub mod sys;
 
-pub use ports::{Attention, Ports, Waker};
+pub use ports::{Attention, Given, Ports, Waker};

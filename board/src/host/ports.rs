@@ -76,6 +76,7 @@ struct Socket {
     fd: OwnedFd,
     address: SocketAddr,
     dscp: Dscp,
+    origin: Origin,
     state: State,
     sight: Sight,
     /// What the kernel said of its overruns when last asked.
@@ -94,6 +95,23 @@ impl Socket {
 enum State {
     Open,
     Pooled,
+}
+
+/// Who has bound a socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// These ports: whoever opens its address again opens it here.
+    Own,
+    /// Others, who would find the address taken if the socket were kept for later.
+    Given,
+}
+
+/// A port on its way to other ports.
+#[derive(Debug)]
+pub struct Given {
+    fd: OwnedFd,
+    address: SocketAddr,
+    dscp: Dscp,
 }
 
 /// Whether epoll watches a socket.
@@ -237,6 +255,34 @@ impl Ports {
         self.sockets.get(port.0 as usize)?.as_ref()
     }
 
+    /// Takes a socket in.
+    fn hold(&mut self, bound: Given, origin: Origin) -> Result<PortId, OpenError> {
+        let Given { fd, address, dscp } = bound;
+        let id = match self.vacant.pop() {
+            Some(id) => id,
+            None => {
+                let id = u32::try_from(self.sockets.len()).map_err(|_| OpenError::OutOfPorts)?;
+                self.sockets.push(None);
+                id
+            }
+        };
+        if let Err(error) = watch(&self.epoll, &fd, id) {
+            self.vacant.push(id);
+            return Err(error);
+        }
+        self.sockets[id as usize] = Some(Socket {
+            fd,
+            address,
+            dscp,
+            origin,
+            state: State::Open,
+            sight: Sight::Seen,
+            overruns: 0,
+        });
+        self.by_address.insert(address, id);
+        Ok(PortId(id))
+    }
+
     /// Takes a bound socket back from the pool.
     fn take_back(&mut self, id: u32, dscp: Dscp) -> Result<PortId, OpenError> {
         let socket = self.sockets[id as usize]
@@ -269,28 +315,12 @@ impl hal::Ports for Ports {
         }
         let fd = bind(local).map_err(refusal)?;
         mark(&fd, local, dscp).map_err(refusal)?;
-        let id = match self.vacant.pop() {
-            Some(id) => id,
-            None => {
-                let id = u32::try_from(self.sockets.len()).map_err(|_| OpenError::OutOfPorts)?;
-                self.sockets.push(None);
-                id
-            }
-        };
-        if let Err(error) = watch(&self.epoll, &fd, id) {
-            self.vacant.push(id);
-            return Err(error);
-        }
-        self.sockets[id as usize] = Some(Socket {
+        let bound = Given {
             fd,
             address: local,
             dscp,
-            state: State::Open,
-            sight: Sight::Seen,
-            overruns: 0,
-        });
-        self.by_address.insert(local, id);
-        Ok(PortId(id))
+        };
+        self.hold(bound, Origin::Own)
     }
 
     fn mark(&mut self, port: PortId, dscp: Dscp) {
@@ -311,7 +341,7 @@ impl hal::Ports for Ports {
             return;
         };
         self.overruns += u64::from(socket.overruns());
-        if self.pooled < POOL {
+        if self.pooled < POOL && socket.origin == Origin::Own {
             socket.state = State::Pooled;
             self.pooled += 1;
         } else {
@@ -410,6 +440,33 @@ impl hal::Ports for Ports {
             }
         }
         self.overruns
+    }
+}
+
+impl hal::Handover for Ports {
+    type Port = Given;
+
+    /// What arrives meanwhile waits in the socket.
+    fn give(&mut self, port: PortId) -> Option<Given> {
+        let place = self.sockets.get_mut(port.0 as usize)?;
+        place
+            .as_ref()
+            .filter(|socket| socket.state == State::Open)?;
+        let mut socket = place.take()?;
+        self.overruns += u64::from(socket.overruns());
+        self.by_address.remove(&socket.address);
+        self.vacant.push(port.0);
+        // It was added when it was opened, so this cannot fail.
+        let _ = epoll::delete(&self.epoll, &socket.fd);
+        Some(Given {
+            fd: socket.fd,
+            address: socket.address,
+            dscp: socket.dscp,
+        })
+    }
+
+    fn take(&mut self, port: Given) -> Result<PortId, OpenError> {
+        self.hold(port, Origin::Given)
     }
 }
 

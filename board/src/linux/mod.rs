@@ -8,6 +8,7 @@
 //!  ports.rs   the ports               program.rs  what goes to us       bpf.rs     bpf(2)            ┐ unsafe
 //!  queue.rs   a socket on a queue     frame.rs    datagrams in frames   memory.rs  frames and rings  ┘
 //!  hops.rs    who gets a frame next   netlink.rs  what the kernel knows
+//!  lanes.rs  from one thread to another
 //!  responder.rs  answers for addresses that the kernel does not have      plan.rs  what is asked for, what is got
 //! ```
 //!
@@ -16,6 +17,7 @@
 mod bpf;
 mod frame;
 mod hops;
+mod lanes;
 mod memory;
 mod netlink;
 mod plan;
@@ -26,4 +28,4 @@ mod responder;
 
 pub use bpf::AttachMode;
 pub use plan::{Copies, Frames, Mode, Plan, StartError};
-pub use ports::Ports;
+pub use ports::{Given, Ports};

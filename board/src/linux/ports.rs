@@ -13,34 +13,33 @@
 //!
 //! Not here: sockets (`host::Ports`), frames (`frame.rs`), ways (`hops.rs`).
 
-use std::io;
+mod start;
+
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use embassy_time::{Duration, Instant};
 use hal::{BUFFER, BURST, Burst, Dscp, Marks, OpenError, Packet, PortId, Receiving};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
-use super::bpf::{AttachMode, Link, Program, SocketMap};
+use super::bpf::Link;
 use super::frame::{self, Headers};
 use super::hops::{Hops, Way};
+use super::lanes::Lanes;
 use super::memory::prefetch;
-use super::netlink::Netlink;
-use super::plan::{Copies, Frames, Mode, Plan, StartError};
-use super::program::{Ours, Steering, assemble, solicited_node};
+use super::plan::{Frames, Mode};
 use super::queue::{Next, Queue};
 use super::responder::Responder;
 use crate::clock::ticks;
-use crate::host::{self, Attention, Waker};
+use crate::host::{self, Waker};
 use crate::pace::Pace;
-
-/// Queues of an interface at most; further ones are left to the kernel, which hands their packets to the sockets.
-const QUEUES: u32 = 32;
 
 /// Frames of a queue looked at for a burst: whoever sends what is nobody's cannot keep us looking for ever.
 const FRAMES: u64 = 4 * BURST as u64;
+
+/// No frame that another thread passes on is shorter, with its length before it.
+const LEAST: usize = 44;
 
 /// While frames keep coming, sockets and changes are looked at every so many waits.
 const LOOK_EVERY: u32 = 16;
@@ -48,11 +47,14 @@ const LOOK_EVERY: u32 = 16;
 /// Ports of one interface.
 pub struct Ports {
     // First, so that frames go to the kernel again before the sockets go.
-    _link: Link,
+    _link: Arc<Link>,
     queues: Vec<Queue>,
     mode: Mode,
     slow: host::Ports,
     hops: Hops,
+    lanes: Lanes,
+    /// A frame that another thread has passed on.
+    passed: Box<[u8; BUFFER]>,
     addresses: Vec<IpAddr>,
     alone: Vec<IpAddr>,
     responder: Responder,
@@ -117,99 +119,6 @@ struct Sending {
 }
 
 impl Ports {
-    /// Puts the program on the interface, with a socket for each of its queues.
-    ///
-    /// # Errors
-    /// [`StartError`]; nothing is left behind.
-    pub fn new(plan: &Plan) -> Result<Self, StartError> {
-        let mut netlink = Netlink::open().map_err(StartError::Kernel)?;
-        let mut link = netlink
-            .link_named(&plan.interface)
-            .map_err(StartError::Kernel)?
-            .ok_or(StartError::NoInterface)?;
-        if let Some((under, _)) = link.tagged {
-            link = netlink
-                .link(under)
-                .map_err(StartError::Kernel)?
-                .ok_or(StartError::NoInterface)?;
-        }
-        let interface = link.index;
-        let most = link.queues.clamp(1, QUEUES);
-        let map = SocketMap::new(most).map_err(StartError::Program)?;
-        let steering = Steering {
-            addresses: [&plan.addresses[..], &plan.alone].concat(),
-            ports: plan.ports.clone(),
-            alone: plan.alone.clone(),
-        };
-        let ours = Ours::Redirect {
-            map: map.descriptor(),
-        };
-        let program = Program::load(&assemble(&steering, ours)).map_err(StartError::Program)?;
-        let slow = host::Ports::new().map_err(StartError::Kernel)?;
-        let responder = Responder::new(link.mac, plan.alone.clone());
-        let groups = join_groups(&plan.alone, interface).map_err(StartError::Kernel)?;
-        let hops = Hops::new(link, plan.alone.clone(), netlink).map_err(StartError::Kernel)?;
-        slow.attend(hops.changes(), Attention::Noted)
-            .map_err(StartError::Kernel)?;
-
-        let mut queues = Vec::new();
-        for number in 0..most {
-            match Queue::bind(interface, number) {
-                Ok(queue) => {
-                    map.set(number, &queue).map_err(StartError::Queue)?;
-                    slow.attend(queue.as_fd(), Attention::Quiet)
-                        .map_err(StartError::Kernel)?;
-                    queues.push(queue);
-                }
-                // An interface may use fewer queues than it has.
-                Err(_) if number > 0 => break,
-                Err(error) => return Err(StartError::Queue(error)),
-            }
-        }
-        let (link, attached) = match program.attach(interface, AttachMode::Driver) {
-            Ok(link) => (link, AttachMode::Driver),
-            Err(_) => (
-                program
-                    .attach(interface, AttachMode::Generic)
-                    .map_err(StartError::Attach)?,
-                AttachMode::Generic,
-            ),
-        };
-        let copies = if queues.iter().all(Queue::is_zero_copy) {
-            Copies::Zero
-        } else {
-            Copies::One
-        };
-        Ok(Self {
-            _link: link,
-            mode: Mode {
-                attached,
-                copies,
-                queues: queues.len(),
-            },
-            old: vec![0; queues.len()],
-            queues,
-            slow,
-            hops,
-            addresses: plan.addresses.clone(),
-            alone: plan.alone.clone(),
-            responder,
-            questions: Vec::new(),
-            _groups: groups,
-            range: plan.ports.clone(),
-            open: Vec::new(),
-            steered: Vec::new(),
-            vacant: Vec::new(),
-            by_socket: Vec::new(),
-            by_number: Box::new([NONE; 1 << 16]),
-            young: Vec::new(),
-            first: 0,
-            unlooked: 0,
-            frames: Frames::default(),
-            pace: Pace::new(),
-        })
-    }
-
     /// How frames pass.
     #[must_use]
     pub fn mode(&self) -> Mode {
@@ -230,10 +139,8 @@ impl Ports {
 
     /// Frames that have arrived.
     fn waiting(&self) -> usize {
-        self.queues
-            .iter()
-            .map(|queue| queue.waiting() as usize)
-            .sum()
+        let queues = self.queues.iter().map(|queue| queue.waiting() as usize);
+        queues.sum::<usize>() + self.lanes.waiting() / LEAST
     }
 
     fn is_steered(&self, local: SocketAddr) -> bool {
@@ -250,9 +157,70 @@ impl Ports {
             return Err(OpenError::AddressUnavailable);
         }
         match self.find(local) {
-            Some(_) => Err(OpenError::AddressInUse),
-            None => Ok(None),
+            None if self.lanes.may_open(local) => Ok(None),
+            None | Some(_) => Err(OpenError::AddressInUse),
         }
+    }
+
+    /// Takes a port in, with its socket where it has one.
+    fn hold(&mut self, local: SocketAddr, dscp: Dscp, socket: Option<PortId>) -> PortId {
+        let id = match self.vacant.pop() {
+            Some(id) => id,
+            None => {
+                self.open.push(None);
+                self.steered.push(Steered::NONE);
+                (self.open.len() - 1) as u32
+            }
+        };
+        if let Some(socket) = socket {
+            let place = socket.0 as usize;
+            if place >= self.by_socket.len() {
+                self.by_socket.resize(place + 1, NONE);
+            }
+            self.by_socket[place] = id;
+        }
+        if self.is_steered(local) {
+            let first = &mut self.by_number[usize::from(local.port())];
+            self.steered[id as usize] = Steered {
+                address: Some(local.ip()),
+                next: std::mem::replace(first, id),
+            };
+            for (old, queue) in self.old.iter_mut().zip(&self.queues) {
+                *old = queue.waiting();
+            }
+            if self.old.iter().any(|old| *old > 0) {
+                self.young.push(id);
+            }
+        }
+        self.open[id as usize] = Some(Open {
+            local,
+            dscp,
+            socket,
+            sending: None,
+        });
+        PortId(id)
+    }
+
+    /// Takes a port out.
+    fn let_go(&mut self, port: PortId) -> Option<Open> {
+        let open = self.open.get_mut(port.0 as usize)?.take()?;
+        self.vacant.push(port.0);
+        self.young.retain(|young| *young != port.0);
+        let steered = std::mem::replace(&mut self.steered[port.0 as usize], Steered::NONE);
+        let first = &mut self.by_number[usize::from(open.local.port())];
+        if *first == port.0 {
+            *first = steered.next;
+            return Some(open);
+        }
+        let mut at = *first;
+        while let Some(other) = self.steered.get_mut(at as usize) {
+            if other.next == port.0 {
+                other.next = steered.next;
+                break;
+            }
+            at = other.next;
+        }
+        Some(open)
     }
 
     /// The port that is open at a steered address.
@@ -324,41 +292,7 @@ impl hal::Ports for Ports {
 
     fn open(&mut self, local: SocketAddr, dscp: Dscp) -> Result<PortId, OpenError> {
         let socket = self.open_socket(local, dscp)?;
-        let id = match self.vacant.pop() {
-            Some(id) => id,
-            None => {
-                self.open.push(None);
-                self.steered.push(Steered::NONE);
-                (self.open.len() - 1) as u32
-            }
-        };
-        if let Some(socket) = socket {
-            let place = socket.0 as usize;
-            if place >= self.by_socket.len() {
-                self.by_socket.resize(place + 1, NONE);
-            }
-            self.by_socket[place] = id;
-        }
-        if self.is_steered(local) {
-            let first = &mut self.by_number[usize::from(local.port())];
-            self.steered[id as usize] = Steered {
-                address: Some(local.ip()),
-                next: std::mem::replace(first, id),
-            };
-            for (old, queue) in self.old.iter_mut().zip(&self.queues) {
-                *old = queue.waiting();
-            }
-            if self.old.iter().any(|old| *old > 0) {
-                self.young.push(id);
-            }
-        }
-        self.open[id as usize] = Some(Open {
-            local,
-            dscp,
-            socket,
-            sending: None,
-        });
-        Ok(PortId(id))
+        Ok(self.hold(local, dscp, socket))
     }
 
     fn mark(&mut self, port: PortId, dscp: Dscp) {
@@ -373,28 +307,13 @@ impl hal::Ports for Ports {
     }
 
     fn close(&mut self, port: PortId) {
-        let Some(open) = self.open.get_mut(port.0 as usize).and_then(Option::take) else {
+        let Some(open) = self.let_go(port) else {
             return;
         };
         if let Some(socket) = open.socket {
             self.slow.close(socket);
         }
-        self.vacant.push(port.0);
-        self.young.retain(|young| *young != port.0);
-        let steered = std::mem::replace(&mut self.steered[port.0 as usize], Steered::NONE);
-        let first = &mut self.by_number[usize::from(open.local.port())];
-        if *first == port.0 {
-            *first = steered.next;
-            return;
-        }
-        let mut at = *first;
-        while let Some(other) = self.steered.get_mut(at as usize) {
-            if other.next == port.0 {
-                other.next = steered.next;
-                return;
-            }
-            at = other.next;
-        }
+        self.lanes.release(open.local);
     }
 
     fn rx_burst(&mut self, burst: &mut Burst) -> usize {
@@ -402,6 +321,23 @@ impl hal::Ports for Ports {
         self.slow.rx_burst(burst);
         for packet in &mut burst.packets_mut()[before..] {
             packet.port = PortId(self.by_socket[packet.port.0 as usize]);
+        }
+        let mut left = FRAMES;
+        if !burst.is_full() {
+            self.lanes.receive(&mut self.passed[..], |frame| {
+                left -= 1;
+                let next = if left > 0 { Next::More } else { Next::Stop };
+                let Some(datagram) = frame::read(frame) else {
+                    return next;
+                };
+                let first = self.by_number[usize::from(datagram.to.port())];
+                match find(&self.steered, first, datagram.to) {
+                    Some(id) if arrive(burst, id, &datagram) == Room::Left => next,
+                    Some(_) => Next::Stop,
+                    // It has moved on, or is closed.
+                    None => next,
+                }
+            });
         }
         let count = self.queues.len();
         for turn in 0..count {
@@ -429,21 +365,19 @@ impl hal::Ports for Ports {
                 };
                 let first = self.by_number[usize::from(datagram.to.port())];
                 let Some(id) = find(&self.steered, first, datagram.to) else {
+                    self.lanes.pass(datagram.to, frame);
                     return next;
                 };
                 if is_old && self.young.contains(&id) {
                     return next;
                 }
-                let Some(packet) = burst.vacant().first_mut() else {
-                    return Next::Stop;
-                };
-                let length = datagram.payload.len().min(BUFFER);
-                packet.buffer_mut()[..length].copy_from_slice(&datagram.payload[..length]);
-                packet.arrived(PortId(id), datagram.from, datagram.payload.len());
-                burst.fill(1);
-                if burst.is_full() { Next::Stop } else { next }
+                match arrive(burst, id, &datagram) {
+                    Room::Left => next,
+                    Room::None => Next::Stop,
+                }
             });
         }
+        self.lanes.post();
         if !self.questions.is_empty() {
             self.answer();
         }
@@ -488,12 +422,13 @@ impl hal::Ports for Ports {
             return;
         }
         self.unlooked = 0;
-        let timeout = if has_frames {
-            Some(Duration::from_ticks(0))
-        } else {
+        let may_sleep = !has_frames && self.lanes.fall_asleep();
+        self.slow.look(if may_sleep {
             timeout
-        };
-        self.slow.look(timeout);
+        } else {
+            Some(Duration::from_ticks(0))
+        });
+        self.lanes.wake_up();
         if self.slow.was_noted() {
             self.hops.refresh();
         }
@@ -502,7 +437,29 @@ impl hal::Ports for Ports {
 
     fn overruns(&mut self) -> u64 {
         let queues: u64 = self.queues.iter().map(Queue::overruns).sum();
-        queues + self.slow.overruns()
+        queues + self.lanes.lost() + self.slow.overruns()
+    }
+}
+
+/// Whether a burst has room for more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Left,
+    None,
+}
+
+/// Puts a datagram into a burst that has room.
+fn arrive(burst: &mut Burst, id: u32, datagram: &frame::Datagram<'_>) -> Room {
+    if let Some(packet) = burst.vacant().first_mut() {
+        let length = datagram.payload.len().min(BUFFER);
+        packet.buffer_mut()[..length].copy_from_slice(&datagram.payload[..length]);
+        packet.arrived(PortId(id), datagram.from, datagram.payload.len());
+        burst.fill(1);
+    }
+    if burst.is_full() {
+        Room::None
+    } else {
+        Room::Left
     }
 }
 
@@ -518,26 +475,32 @@ fn find(steered: &[Steered], first: u32, local: SocketAddr) -> Option<u32> {
     }
 }
 
-/// A socket that is a member of the groups in which neighbours ask for these addresses, where there are any.
-fn join_groups(alone: &[IpAddr], interface: u32) -> io::Result<Option<OwnedFd>> {
-    let mut groups = None;
-    for address in alone {
-        if let IpAddr::V6(address) = address {
-            let socket = match groups.take() {
-                Some(socket) => socket,
-                None => rustix::net::socket_with(
-                    AddressFamily::INET6,
-                    SocketType::DGRAM,
-                    SocketFlags::CLOEXEC,
-                    None,
-                )?,
-            };
-            match sockopt::set_ipv6_add_membership(&socket, &solicited_node(address), interface) {
-                // Two addresses with the same end share a group.
-                Ok(()) | Err(Errno::ADDRINUSE) => groups = Some(socket),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+/// A port on its way to other ports of the same interface.
+#[derive(Debug)]
+pub struct Given {
+    local: SocketAddr,
+    dscp: Dscp,
+    socket: Option<host::Given>,
+}
+
+impl hal::Handover for Ports {
+    type Port = Given;
+
+    /// What comes by the queues meanwhile is lost.
+    fn give(&mut self, port: PortId) -> Option<Given> {
+        let open = self.let_go(port)?;
+        let socket = open.socket.and_then(|socket| self.slow.give(socket));
+        Some(Given {
+            local: open.local,
+            dscp: open.dscp,
+            socket,
+        })
     }
-    Ok(groups)
+
+    fn take(&mut self, port: Given) -> Result<PortId, OpenError> {
+        let socket = port.socket.map(|socket| self.slow.take(socket));
+        let socket = socket.transpose()?;
+        self.lanes.claim(port.local);
+        Ok(self.hold(port.local, port.dscp, socket))
+    }
 }

@@ -9,4 +9,4 @@ mod network;
 mod ports;
 
 pub use network::{Clock, Datagram, Network, Peer, Weather};
-pub use ports::Ports;
+pub use ports::{Given, Ports};

@@ -44,6 +44,15 @@ impl Ports {
         self.open.iter().flatten().count()
     }
 
+    /// Where a port can be put.
+    fn place(&mut self) -> usize {
+        let vacant = self.open.iter().position(Option::is_none);
+        vacant.unwrap_or_else(|| {
+            self.open.push(None);
+            self.open.len() - 1
+        })
+    }
+
     fn look(&mut self) {
         let inner = self.network.inner().borrow();
         let ports = self.open.iter().enumerate().rev();
@@ -67,14 +76,8 @@ impl hal::Ports for Ports {
             return Err(OpenError::AddressInUse);
         }
         inner.bind(local);
-        let id = self
-            .open
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or_else(|| {
-                self.open.push(None);
-                self.open.len() - 1
-            });
+        drop(inner);
+        let id = self.place();
         self.open[id] = Some((local, dscp));
         Ok(PortId(id as u32))
     }
@@ -148,6 +151,28 @@ impl hal::Ports for Ports {
             self.network.inner().borrow_mut().move_to(until);
         }
         self.look();
+    }
+}
+
+/// A port on its way to other ports of the same network, on which it stays bound.
+#[derive(Debug)]
+pub struct Given {
+    address: SocketAddr,
+    dscp: Dscp,
+}
+
+impl hal::Handover for Ports {
+    type Port = Given;
+
+    fn give(&mut self, port: PortId) -> Option<Given> {
+        let (address, dscp) = self.open.get_mut(port.0 as usize)?.take()?;
+        Some(Given { address, dscp })
+    }
+
+    fn take(&mut self, port: Given) -> Result<PortId, OpenError> {
+        let id = self.place();
+        self.open[id] = Some((port.address, port.dscp));
+        Ok(PortId(id as u32))
     }
 }
 

@@ -372,6 +372,7 @@ impl Core {
                     call.certified(&mut self.desk, now, certificate);
                 }
             }
+            E::Workers(workers) => self.desk.ports.share(workers),
             E::Insecure { id, reason } => {
                 if let Some(LegRef { call, leg }) = self.desk.leg_of_stream(id) {
                     self.with_call(now, call, |call, desk| {

@@ -334,7 +334,7 @@ impl Desk {
         }
         let port = self
             .ports
-            .reserve(now.instant)
+            .reserve(now.instant, call.0)
             .map_err(|_| Cause::Unreachable)?;
         self.next_stream += 1;
         let id = StreamId(self.next_stream);

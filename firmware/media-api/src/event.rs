@@ -9,6 +9,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::num::NonZeroU8;
 
 use measure::{Insecurity, Refusal};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub enum Event {
     },
     /// Behind `Hello`: the certificate by which parties know media in a handshake.
     Certificate(Fingerprint),
+    /// Behind `Certificate`: how many workers share the streams. A port belongs to worker `port / 2 % workers`; streams that relay to
+    /// each other are brought together wherever their ports lie, and need not be where these agree.
+    Workers(NonZeroU8),
     /// The handshake is done: the stream is keyed.
     Secured {
         /// The stream.

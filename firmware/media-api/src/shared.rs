@@ -1,12 +1,12 @@
-//! The page of shared memory in which media keeps the counts of the whole process.
+//! The pages of shared memory in which media keeps the counts of the whole process, one for each worker.
 //!
 //! ```text
 //!  word 0  version      word 1  process      word 2  start, seconds since 1970      words 3–7  reserved
 //!  words 8–39   counters, by `MediaCounter::index`        words 40–103  drops, by `DropReason::index`
 //! ```
 //!
-//! One process writes, any may read at any time; each word is true by itself, and two words may be a moment apart. Lists
-//! grow into the reserved places without moving anything.
+//! One thread writes a page, anybody may read it at any time; each word is true by itself, and two words may be a moment apart. Lists
+//! grow into the reserved places without moving anything. Who reads gets the counts of all pages that have been begun, as one.
 //!
 //! Not here: mapping memory (`board::shm`); the counts of one stream (`Command::Statistics`).
 
@@ -33,8 +33,11 @@ struct Page {
     drops: [u64; DROPS],
 }
 
-/// Words of the page.
+/// Words of a page.
 pub const WORDS: usize = size_of::<Page>() / 8;
+
+/// Pages of a process: it has no more workers.
+pub const PAGES: usize = 16;
 
 const _: () = {
     assert!(
@@ -73,7 +76,7 @@ impl core::fmt::Display for LayoutError {
 
 impl core::error::Error for LayoutError {}
 
-/// The page, seen through its layout.
+/// A page, for the one who writes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Counters<'a> {
     words: &'a [AtomicU64],
@@ -96,14 +99,33 @@ impl<'a> Counters<'a> {
         Ok(Self { words })
     }
 
-    /// Opens a page that media has begun.
+    /// Writes every count as it is now.
+    pub fn publish(&self, counters: &[u64; MediaCounter::COUNT], drops: &[u64; DropReason::COUNT]) {
+        let store = |at: usize, values: &[u64]| {
+            for (word, value) in self.words[at..].iter().zip(values) {
+                word.store(*value, Ordering::Relaxed);
+            }
+        };
+        store(offset_of!(Page, counters) / 8, counters);
+        store(offset_of!(Page, drops) / 8, drops);
+    }
+}
+
+/// All pages, for whoever wants to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Pages<'a> {
+    words: &'a [AtomicU64],
+}
+
+impl<'a> Pages<'a> {
+    /// Opens the pages of a media process.
     ///
     /// # Errors
-    /// [`LayoutError`] when it is not of this version.
+    /// [`LayoutError`] when the first is not of this version.
     pub fn open(words: &'a [AtomicU64]) -> Result<Self, LayoutError> {
-        let words = words.get(..WORDS).ok_or(LayoutError::TooShort)?;
+        let first = words.get(..WORDS).ok_or(LayoutError::TooShort)?;
         // A relaxed load and a fence: the page may be mapped for reading only, where nothing else is defined.
-        let found = words[0].load(Ordering::Relaxed);
+        let found = first[0].load(Ordering::Relaxed);
         fence(Ordering::Acquire);
         if found != u64::from(VERSION.0) {
             return Err(LayoutError::Version { found });
@@ -123,26 +145,30 @@ impl<'a> Counters<'a> {
         self.words[offset_of!(Page, started) / 8].load(Ordering::Relaxed)
     }
 
-    /// Reads one count.
+    /// Reads one count: the longest of what is a length, the sum of what is a number.
     #[must_use]
     pub fn counter(&self, counter: MediaCounter) -> u64 {
-        self.words[offset_of!(Page, counters) / 8 + counter.index()].load(Ordering::Relaxed)
+        let counts = self.all(offset_of!(Page, counters) / 8 + counter.index());
+        match counter {
+            MediaCounter::LongestTurn => counts.max().unwrap_or_default(),
+            _ => counts.sum(),
+        }
     }
 
     /// Reads how many packets were dropped for a reason.
     #[must_use]
     pub fn drops(&self, reason: DropReason) -> u64 {
-        self.words[offset_of!(Page, drops) / 8 + reason.index()].load(Ordering::Relaxed)
+        self.all(offset_of!(Page, drops) / 8 + reason.index()).sum()
     }
 
-    /// Writes every count as it is now.
-    pub fn publish(&self, counters: &[u64; MediaCounter::COUNT], drops: &[u64; DropReason::COUNT]) {
-        let store = |at: usize, values: &[u64]| {
-            for (word, value) in self.words[at..].iter().zip(values) {
-                word.store(*value, Ordering::Relaxed);
-            }
+    /// One word of every page that has been begun.
+    fn all(&self, word: usize) -> impl Iterator<Item = u64> {
+        let begun = |page: &&[AtomicU64]| {
+            let version = page[0].load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            version == u64::from(VERSION.0)
         };
-        store(offset_of!(Page, counters) / 8, counters);
-        store(offset_of!(Page, drops) / 8, drops);
+        let pages = self.words.chunks_exact(WORDS).filter(begun);
+        pages.map(move |page| page[word].load(Ordering::Relaxed))
     }
 }

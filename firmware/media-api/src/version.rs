@@ -11,7 +11,7 @@ use crate::Millis;
 pub struct Version(pub u32);
 
 /// The version of commands, events and shared page as they stand here.
-pub const VERSION: Version = Version(5);
+pub const VERSION: Version = Version(6);
 
 /// A stream is removed without command when no control has been there for so long and neither its party nor its peer's has been
 /// heard: longer than

@@ -7,6 +7,7 @@
 //! Not here: the page of counters, whose layout asserts itself in `shared.rs`.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use measure::{DropReason, Insecurity, MediaCounter, Refusal};
@@ -222,6 +223,7 @@ fn events() -> Vec<Event> {
             capacity: 16_384,
         },
         Event::Certificate(Fingerprint([0xce; 32])),
+        Event::Workers(NonZeroU8::MIN),
         Event::Secured { id },
         Event::RtpStarted { id },
         Event::Latched {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use measure::{DropReason, MediaCounter};
 use media_api::VERSION;
-use media_api::shared::{Counters, LayoutError, WORDS};
+use media_api::shared::{Counters, LayoutError, PAGES, Pages, WORDS};
 
 #[test]
 fn what_is_published_is_read_under_its_own_word() {
@@ -16,7 +16,7 @@ fn what_is_published_is_read_under_its_own_word() {
     let drops = std::array::from_fn(|index| 2_000 + index as u64);
     writer.publish(&counters, &drops);
 
-    let reader = Counters::open(&words).expect("of this version");
+    let reader = Pages::open(&words).expect("of this version");
     assert_eq!((reader.process(), reader.started()), (4711, 1_800_000_000));
     for counter in MediaCounter::ALL {
         assert_eq!(
@@ -38,13 +38,24 @@ fn what_is_published_is_read_under_its_own_word() {
 fn another_version_is_not_read() {
     let words: Vec<AtomicU64> = (0..WORDS).map(|_| AtomicU64::new(0)).collect();
     assert_eq!(
-        Counters::open(&words).err(),
+        Pages::open(&words).err(),
         Some(LayoutError::Version { found: 0 })
     );
     words[0].store(u64::from(VERSION.0), Ordering::Relaxed);
-    assert!(Counters::open(&words).is_ok());
-    assert_eq!(
-        Counters::open(&words[1..]).err(),
-        Some(LayoutError::TooShort)
-    );
+    assert!(Pages::open(&words).is_ok());
+    assert_eq!(Pages::open(&words[1..]).err(), Some(LayoutError::TooShort));
+}
+
+#[test]
+fn who_reads_gets_the_pages_as_one() {
+    let words: Vec<AtomicU64> = (0..PAGES * WORDS).map(|_| AtomicU64::new(0)).collect();
+    for page in 0..3 {
+        let writer = Counters::create(&words[page * WORDS..], 1, 2).expect("long enough");
+        let counters = std::array::from_fn(|_| 10 + page as u64);
+        writer.publish(&counters, &[1; DropReason::COUNT]);
+    }
+    let pages = Pages::open(&words).expect("of this version");
+    assert_eq!(pages.counter(MediaCounter::PacketsRelayed), 10 + 11 + 12);
+    assert_eq!(pages.counter(MediaCounter::LongestTurn), 12);
+    assert_eq!(pages.drops(DropReason::Looped), 3);
 }

@@ -136,7 +136,7 @@ impl Pipeline {
                 let mut stream =
                     install::create(spec, checked, opened, fresh, &mut self.chance, now);
                 self.handshakes.changed(None, Some(&mut stream));
-                let slot = self.table.insert(stream);
+                let slot = self.table.insert(Box::new(stream));
                 self.count_streams();
                 Ok(slot)
             }
@@ -236,11 +236,16 @@ impl Pipeline {
         let Some(due) = self.table.stream(slot).map(|stream| stream.due()) else {
             return;
         };
+        self.look_after_by(slot, due);
+    }
+
+    /// Lets time come by the stream at a moment.
+    pub(crate) fn look_after_by(&mut self, slot: Slot, due: Instant) {
         self.table.set_due(slot, due);
         self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
     }
 
-    fn count_streams(&mut self) {
+    pub(crate) fn count_streams(&mut self) {
         self.totals.set(MediaCounter::Streams, self.table.len());
         self.totals.set(MediaCounter::PortsOpen, self.table.ports());
     }

@@ -40,7 +40,7 @@ const AT_ONCE: u8 = 32;
 /// Beyond these one is heard in so long, for as long as the stream lives.
 const APART: Duration = Duration::from_millis(50);
 
-/// One attempt at keys with one party. No two have the same number.
+/// One attempt at keys with one party. No two have the same number, of one worker or of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Association(u64);
 
@@ -204,6 +204,14 @@ pub(crate) struct Handshakes {
 }
 
 impl Handshakes {
+    /// Of a worker, by its number among all.
+    pub(crate) fn of(worker: u8) -> Self {
+        Self {
+            last: u64::from(worker) << 56,
+            ..Self::default()
+        }
+    }
+
     /// A number for what may become an association.
     pub(crate) fn fresh(&mut self) -> Association {
         self.last += 1;

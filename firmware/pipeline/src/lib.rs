@@ -32,6 +32,7 @@ mod counters;
 pub mod dtls;
 mod flow;
 mod gate;
+mod handover;
 mod ice;
 mod news;
 mod quality;
@@ -46,6 +47,7 @@ mod worker;
 
 pub use classify::{Kind, classify};
 pub use counters::Totals;
+pub use handover::Parcel;
 pub use relay::Pipeline;
 pub use verdict::Verdict;
 pub use worker::{Moment, Worker};

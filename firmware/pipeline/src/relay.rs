@@ -64,6 +64,15 @@ impl Pipeline {
         }
     }
 
+    /// The same as one of several, by its number among them.
+    #[must_use]
+    pub fn numbered(self, worker: u8) -> Self {
+        Self {
+            handshakes: Handshakes::of(worker),
+            ..self
+        }
+    }
+
     /// Says what became of a burst at the ports.
     pub fn sent(&mut self, burst: &Burst, lost: Marks) {
         account(&mut self.table, &mut self.totals, burst, lost);

@@ -13,12 +13,13 @@
 use alloc::boxed::Box;
 
 use embassy_time::{Duration, Instant};
-use hal::{Burst, Clock, Ports, Receiving, UnixTime};
+use hal::{Burst, Clock, Handover, Ports, Receiving, UnixTime};
 use measure::MediaCounter;
-use media_api::{Command, Event};
+use media_api::{Command, Event, StreamId};
 
 use crate::counters::Totals;
 use crate::dtls::{Reply, Request};
+use crate::handover::Parcel;
 use crate::relay::Pipeline;
 
 /// What time it is, both ways.
@@ -128,10 +129,15 @@ impl<P: Ports, C: Clock> Worker<P, C> {
         self.pipeline.request()
     }
 
-    /// Does what has come of a handshake.
+    /// Does what has come of a handshake, if its stream is here.
     pub fn reply(&mut self, reply: Reply) {
         let moment = Moment::of(&self.clock);
         self.pipeline.reply(moment, reply, &mut self.ports);
+    }
+
+    /// Whether a stream is here.
+    pub fn holds(&self, id: StreamId) -> bool {
+        self.pipeline.holds(id)
     }
 
     /// A control is there.
@@ -152,6 +158,19 @@ impl<P: Ports, C: Clock> Worker<P, C> {
     /// The clock.
     pub fn clock(&self) -> &C {
         &self.clock
+    }
+}
+
+impl<P: Handover, C: Clock> Worker<P, C> {
+    /// Gives a stream away; `None` if it is not here.
+    pub fn give(&mut self, id: StreamId) -> Option<Parcel<P::Port>> {
+        self.pipeline.give(id, &mut self.ports)
+    }
+
+    /// Takes a stream in that another worker has given.
+    pub fn take(&mut self, parcel: Parcel<P::Port>) {
+        let now = self.clock.now();
+        self.pipeline.take(now, parcel, &mut self.ports);
     }
 }
 

@@ -16,7 +16,7 @@ use namespaces::Wire;
 
 fn config(address: IpAddr, interface: &str, owner: &str) -> String {
     format!(
-        "version = 1\n[media]\naddress = \"{address}\"\nports = \"30000-59999\"\npackets = \"af_xdp\"\ninterface = \"{interface}\"\nowner = \"{owner}\"\n"
+        "version = 1\n[media]\naddress = \"{address}\"\nports = \"30000-59999\"\nworkers = 2\npackets = \"af_xdp\"\ninterface = \"{interface}\"\nowner = \"{owner}\"\n"
     )
 }
 
@@ -40,7 +40,7 @@ fn cross(here: &str, owner: &str) {
     };
     let here: IpAddr = here.parse().expect("an address");
     // Threads of a thread are where it is: the process is at the near end.
-    let media = Media::start_with(owner, Some(&config(here, wire.near(), owner)));
+    let media = Media::start_with(owner, &config(here, wire.near(), owner));
     assert!(wire.has_program(), "the interface has the program");
     let mut control = media.control();
     let far = || {
@@ -82,17 +82,14 @@ fn cross(here: &str, owner: &str) {
 
 #[test]
 fn without_af_xdp_a_call_crosses_over_sockets() {
-    let media = Media::start_with(
-        "no-frames",
-        Some(&config(LOOPBACK, "nowhere0", "interface")),
-    );
+    let media = Media::start_with("no-frames", &config(LOOPBACK, "nowhere0", "interface"));
     let mut control = media.control();
     let mut call = Call::between(&mut control, LOOPBACK, party(), party());
     for _ in 0..5 {
         call.frame();
     }
     // A configuration with faults is for control to tell; audio goes on.
-    let media = Media::start_with("faulty", Some("version = 7"));
+    let media = Media::start_with("faulty", "version = 7");
     let mut call = Call::new(&mut media.control());
     call.frame();
     call.carrier

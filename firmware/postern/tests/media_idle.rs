@@ -44,7 +44,7 @@ fn worker_time() -> Option<u64> {
             let fields: Vec<&str> = tail.split_whitespace().collect();
             // utime and stime are fields 14 and 15 of proc(5); the first behind the name is the third.
             let ticks = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-            head.ends_with("media-worker")
+            head.ends_with("media-worker-0")
                 .then(|| Some(ticks(14)? + ticks(15)?))?
         })
 }

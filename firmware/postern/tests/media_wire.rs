@@ -85,10 +85,10 @@ fn on_a_wire(name: &str, test: impl FnOnce(&Wire, &mut Control)) {
         }
     };
     let config = format!(
-        "version = 1\n[media]\naddress = \"10.77.0.1\"\nports = \"30000-59999\"\npackets = \"af_xdp\"\ninterface = \"{}\"\n",
+        "version = 1\n[media]\naddress = \"10.77.0.1\"\nports = \"30000-59999\"\npackets = \"af_xdp\"\nworkers = 2\ninterface = \"{}\"\n",
         wire.near()
     );
-    let media = Media::start_with(name, Some(&config));
+    let media = Media::start_with(name, &config);
     assert!(wire.has_program(), "the interface has the program");
     let kernel = UdpSocket::bind("10.77.0.1:0").expect("it is there");
     let party = far(&wire, "10.77.0.2:0");
@@ -97,6 +97,22 @@ fn on_a_wire(name: &str, test: impl FnOnce(&Wire, &mut Control)) {
         .expect("it goes");
     party.recv(&mut [0; 8]).expect("it comes");
     test(&wire, &mut media.control());
+}
+
+/// Parties whose packets come by either queue, streams of either worker, links between all of them: nothing is lost on the way.
+#[test]
+fn a_packet_gets_to_its_stream_by_whichever_queue_it_comes() {
+    on_a_wire("queues", |wire, control| {
+        let here: IpAddr = "10.77.0.1".parse().expect("an address");
+        for number in 0..12 {
+            let (one, other) = (far(wire, "10.77.0.2:0"), far(wire, "10.77.0.2:0"));
+            let mut call = Call::numbered(control, number, [here; 2], one, other);
+            for _ in 0..20 {
+                call.frame();
+            }
+        }
+        assert_eq!(control.streams().len(), 24);
+    });
 }
 
 fn far(wire: &Wire, at: &str) -> UdpSocket {

@@ -1,12 +1,13 @@
 //! The pool of media ports: even ones, each with the odd one above it for RTCP.
 //!
 //! A port is reserved before anybody hears of it and rests after use, so that stray packets of an old call never meet a
-//! new one. Those that have rested are used again first, the last one first: the pipeline keeps sockets bound, and few of them. Every
+//! new one. Where several workers share the streams, a call's ports are of one of them, so that none has to be moved. Those that have rested are used again first, the last one first: the pipeline keeps sockets bound, and few of them. Every
 //! operation but [`Ports::adopt`] costs the same at any occupancy.
 //!
 //! Not here: sockets.
 
 use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroU8;
 
 use config::values::PortRange;
 use embassy_time::{Duration, Instant};
@@ -36,8 +37,8 @@ pub struct NoPort;
 #[derive(Debug)]
 pub struct Ports {
     range: PortRange,
-    /// Taken from the end.
-    free: Vec<u16>,
+    /// Those of each worker of media, taken from the end.
+    free: Vec<Vec<u16>>,
     resting: VecDeque<(Instant, u16)>,
     in_use: HashSet<u16>,
 }
@@ -48,19 +49,22 @@ impl Ports {
     pub fn new(range: PortRange) -> Self {
         Self {
             range,
-            free: evens(range).rev().collect(),
+            free: vec![evens(range).rev().collect()],
             resting: VecDeque::new(),
             in_use: HashSet::new(),
         }
     }
 
-    /// A port for a new stream.
+    /// A port for a new stream of a call; of the same worker as the call's others while any is free.
     ///
     /// # Errors
     /// None is free.
-    pub fn reserve(&mut self, now: Instant) -> Result<Port, NoPort> {
+    pub fn reserve(&mut self, now: Instant, call: u64) -> Result<Port, NoPort> {
         self.wake(now);
-        let port = self.free.pop().ok_or(NoPort)?;
+        let workers = self.free.len();
+        let own = (call % workers as u64) as usize;
+        let port = (0..workers).find_map(|step| self.free[(own + step) % workers].pop());
+        let port = port.ok_or(NoPort)?;
         self.in_use.insert(port);
         Ok(Port(port))
     }
@@ -72,8 +76,9 @@ impl Ports {
         if !port.is_multiple_of(2) || rests || !self.in_use.insert(port) {
             return None;
         }
-        if let Some(at) = self.free.iter().position(|free| *free == port) {
-            self.free.swap_remove(at);
+        let free = self.of(port);
+        if let Some(at) = free.iter().position(|free| *free == port) {
+            free.swap_remove(at);
         }
         Some(Port(port))
     }
@@ -90,13 +95,33 @@ impl Ports {
         if range == self.range {
             return;
         }
-        let resting: HashSet<u16> = self.resting.iter().map(|(_, port)| *port).collect();
         self.range = range;
         self.resting.retain(|(_, port)| within(range, *port));
-        self.free = evens(range)
-            .rev()
-            .filter(|port| !self.in_use.contains(port) && !resting.contains(port))
-            .collect();
+        self.sort_out(self.free.len());
+    }
+
+    /// So many workers share the streams.
+    pub fn share(&mut self, workers: NonZeroU8) {
+        let workers = usize::from(workers.get());
+        if workers != self.free.len() {
+            self.sort_out(workers);
+        }
+    }
+
+    fn sort_out(&mut self, workers: usize) {
+        let resting: HashSet<u16> = self.resting.iter().map(|(_, port)| *port).collect();
+        self.free = vec![Vec::new(); workers];
+        for port in evens(self.range).rev() {
+            if !self.in_use.contains(&port) && !resting.contains(&port) {
+                self.of(port).push(port);
+            }
+        }
+    }
+
+    /// The free ones of the worker that a port is of.
+    fn of(&mut self, port: u16) -> &mut Vec<u16> {
+        let workers = self.free.len();
+        &mut self.free[usize::from(port / 2) % workers]
     }
 
     /// Ports that have rested are free again. Called by `reserve`; a pool that nobody asks may rest longer.
@@ -106,7 +131,7 @@ impl Ports {
                 break;
             }
             self.resting.pop_front();
-            self.free.push(port);
+            self.of(port).push(port);
         }
     }
 
@@ -146,20 +171,22 @@ mod tests {
     fn a_port_rests_before_it_is_used_again() {
         let mut ports = Ports::new(RANGE);
         let now = Instant::from_secs(1);
-        let mine: Vec<_> = (0..4).map(|_| ports.reserve(now).expect("free")).collect();
+        let mine: Vec<_> = (0..4)
+            .map(|_| ports.reserve(now, 1).expect("free"))
+            .collect();
         assert_eq!(
             mine.iter().map(Port::rtp).collect::<Vec<_>>(),
             [20_000, 20_002, 20_004, 20_006]
         );
-        assert_eq!(ports.reserve(now), Err(NoPort));
+        assert_eq!(ports.reserve(now, 1), Err(NoPort));
         for port in mine {
             ports.release(port, now);
         }
         assert_eq!(
-            ports.reserve(now + REST - Duration::from_millis(1)),
+            ports.reserve(now + REST - Duration::from_millis(1), 1),
             Err(NoPort)
         );
-        assert!(ports.reserve(now + REST).is_ok());
+        assert!(ports.reserve(now + REST, 1).is_ok());
     }
 
     #[test]
@@ -167,8 +194,8 @@ mod tests {
         let mut ports = Ports::new(RANGE);
         let now = Instant::from_secs(1);
         let (_low, high) = (
-            ports.reserve(now).expect("free"),
-            ports.reserve(now).expect("free"),
+            ports.reserve(now, 1).expect("free"),
+            ports.reserve(now, 1).expect("free"),
         );
         ports.configure(PortRange {
             first: 20_000,
@@ -176,7 +203,7 @@ mod tests {
         });
         ports.release(high, now);
         assert_eq!((ports.in_use(), ports.resting()), (1, 0));
-        assert_eq!(ports.reserve(now), Err(NoPort));
+        assert_eq!(ports.reserve(now, 1), Err(NoPort));
     }
 
     #[test]
@@ -186,13 +213,30 @@ mod tests {
         assert!(ports.adopt(20_004).is_none());
         assert!(ports.adopt(20_005).is_none());
         let now = Instant::from_secs(1);
-        let rest: Vec<_> = std::iter::from_fn(|| ports.reserve(now).ok()).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| ports.reserve(now, 1).ok()).collect();
         assert!(rest.iter().all(|port| port.rtp() != 20_004));
         assert_eq!(rest.len(), 3);
         // The range was another one when the call began: the port stays with it, and does not come back.
         let strange = ports.adopt(30_000).expect("nobody else's");
         ports.release(strange, now);
         assert_eq!((ports.in_use(), ports.resting()), (4, 0));
+    }
+
+    #[test]
+    fn the_ports_of_a_call_are_of_one_worker_while_there_are_any() {
+        let mut ports = Ports::new(RANGE);
+        ports.share(NonZeroU8::new(2).expect("two"));
+        let now = Instant::from_secs(1);
+        let of_call =
+            |ports: &mut Ports, call| ports.reserve(now, call).map(|port| port.rtp() / 2 % 2);
+        assert_eq!(
+            [of_call(&mut ports, 7), of_call(&mut ports, 7)],
+            [Ok(1), Ok(1)]
+        );
+        // None of its own is left.
+        assert_eq!(of_call(&mut ports, 7), Ok(0));
+        assert_eq!(of_call(&mut ports, 8), Ok(0));
+        assert_eq!(of_call(&mut ports, 8), Err(NoPort));
     }
 
     /// 99 % of 30,000 ports are in use, and the rest goes round: every port is given to one call at a time, rested.
@@ -204,7 +248,7 @@ mod tests {
         });
         let mut now = Instant::from_secs(1);
         let mut held: VecDeque<_> = (0..29_700)
-            .map(|_| ports.reserve(now).expect("free"))
+            .map(|_| ports.reserve(now, 1).expect("free"))
             .collect();
         let mut rested: HashMap<u16, Instant> = HashMap::new();
         for _ in 0..100_000 {
@@ -213,7 +257,7 @@ mod tests {
             rested.insert(gone.rtp(), now + REST);
             ports.release(gone, now);
             let port = ports
-                .reserve(now)
+                .reserve(now, 1)
                 .expect("300 ports rest for 8 s: 37 a second come back");
             assert!(rested.get(&port.rtp()).is_none_or(|until| *until <= now));
             held.push_back(port);

@@ -6,10 +6,13 @@
 //! Not here: how packets come and go (`packets.rs`), whether the machine has the addresses (media, when it starts).
 
 use std::net::IpAddr;
+use std::num::NonZeroU8;
+
+use toml::de::DeValue;
 
 use super::packets::Packets;
 use crate::finding::Problem;
-use crate::read::{At, Section};
+use crate::read::{At, Field, Section};
 use crate::values::PortRange;
 
 /// `[media]`
@@ -21,6 +24,39 @@ pub struct Media {
     pub ports: PortRange,
     /// How packets come and go.
     pub packets: Packets,
+    /// Threads that share the streams; without it as the box has processors.
+    pub workers: Option<Workers>,
+}
+
+/// How many threads share the streams of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workers(NonZeroU8);
+
+impl Workers {
+    /// No box has more.
+    pub const MOST: u8 = 16;
+
+    /// How many.
+    #[must_use]
+    pub const fn count(self) -> NonZeroU8 {
+        self.0
+    }
+}
+
+impl Field for Workers {
+    const EXPECTED: &'static str = "a whole number from 1 to 16";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Problem> {
+        let number = u32::read(value)?;
+        let count = u8::try_from(number)
+            .ok()
+            .filter(|count| *count <= Self::MOST);
+        let count = count.and_then(NonZeroU8::new);
+        count.map(Self).ok_or_else(|| Problem::BadValue {
+            value: number.to_string(),
+            expected: Self::EXPECTED,
+        })
+    }
 }
 
 /// An address of media.
@@ -110,6 +146,9 @@ impl Media {
                 second: addresses.get(1).map(face),
             },
             packets,
+            workers: section
+                .maybe::<Workers>("workers")
+                .map(|workers| workers.value),
             ports: section.or(
                 "ports",
                 PortRange {
@@ -168,6 +207,10 @@ mod tests {
             (
                 "address = \"192.0.2.1\"\nadvertised = \"2001:db8::1\"",
                 "line 4, column 14: media.advertised: the address is IPv4 and the advertised one IPv6, or the other way round. Give both in the same version of IP.",
+            ),
+            (
+                "address = \"192.0.2.1\"\nworkers = 17",
+                "line 4, column 11: media.workers: \"17\" cannot stand here. Write a whole number from 1 to 16.",
             ),
         ] {
             assert_eq!(faces(settings), Err(format!("{finding}\n")));

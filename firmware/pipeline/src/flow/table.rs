@@ -131,10 +131,10 @@ impl Table {
     }
 
     /// Takes a stream in, gives it its ports and joins it with its peer.
-    pub(crate) fn insert(&mut self, stream: Stream) -> Slot {
+    pub(crate) fn insert(&mut self, stream: Box<Stream>) -> Slot {
         let id = stream.id();
         let (rtp, rtcp) = (stream.rtp_port, stream.rtcp_port);
-        let stream = Some(Box::new(stream));
+        let stream = Some(stream);
         let slot = match self.vacant.pop() {
             Some(place) => {
                 self.streams[place as usize] = stream;

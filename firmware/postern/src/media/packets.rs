@@ -4,14 +4,50 @@
 //!
 //! Not here: the ports themselves (`board`).
 
+use std::num::{NonZeroU8, NonZeroUsize};
 use std::path::Path;
 
 use board::linux::{Plan, Ports};
+use config::document::media::{Media, Workers};
 use config::document::packets::{Owner, Packets};
 
-/// Ports over an interface's queues.
+use super::worker::PROCESSORS;
+
+/// What the configuration asks of media.
+pub(super) struct Wanted {
+    plan: Option<Plan>,
+    workers: NonZeroU8,
+}
+
+impl Wanted {
+    /// What it asks for, or what is usual where it cannot be read.
+    pub(super) fn of(config: Option<&Path>) -> Self {
+        let media = config.and_then(read);
+        let workers = media.as_ref().and_then(|media| media.workers);
+        Self {
+            workers: workers.map_or_else(usual_workers, Workers::count),
+            plan: media.and_then(plan),
+        }
+    }
+
+    /// How many workers share the streams.
+    pub(super) fn workers(&self) -> NonZeroU8 {
+        self.workers
+    }
+}
+
+/// Of four processors and more one does what is not media's, and half of the others are for the kernel's part of the work.
+fn usual_workers() -> NonZeroU8 {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let half = u8::try_from(processors / 2).unwrap_or(u8::MAX);
+    let few = processors < PROCESSORS as usize;
+    let workers = if few { 1 } else { half.min(Workers::MOST) };
+    NonZeroU8::new(workers).unwrap_or(NonZeroU8::MIN)
+}
+
+/// Ports over an interface's queues, of as many threads as there are queues and workers wanted.
 pub(super) struct Frames {
-    pub(super) ports: Ports,
+    pub(super) ports: Vec<Ports>,
     /// What a stream has besides.
     pub(super) sockets: Sockets,
 }
@@ -26,14 +62,15 @@ pub(super) enum Sockets {
 }
 
 /// The ports over an interface's queues, where they are asked for and can be had.
-pub(super) fn frames(config: &Path) -> Option<Frames> {
-    let plan = plan(config)?;
-    match Ports::new(&plan) {
+pub(super) fn frames(wanted: &Wanted) -> Option<Frames> {
+    let plan = wanted.plan.as_ref()?;
+    match Ports::several(plan, wanted.workers) {
         Ok(ports) => {
-            let mode = ports.mode();
+            let mode = ports.first()?.mode();
             tracing::info!(
                 interface = plan.interface,
                 queues = mode.queues,
+                workers = ports.len(),
                 attached = ?mode.attached,
                 copies = ?mode.copies,
                 "packets come over AF_XDP"
@@ -56,8 +93,7 @@ pub(super) fn frames(config: &Path) -> Option<Frames> {
     }
 }
 
-/// What is to go over an interface's queues, if anything is.
-fn plan(config: &Path) -> Option<Plan> {
+fn read(config: &Path) -> Option<Media> {
     let text = std::fs::read_to_string(config)
         .inspect_err(|error| tracing::error!(%error, "the configuration cannot be read: packets come by sockets"))
         .ok()?;
@@ -65,11 +101,15 @@ fn plan(config: &Path) -> Option<Plan> {
     let document = config::parse(&text)
         .inspect_err(|_| tracing::error!("the configuration has faults: packets come by sockets"))
         .ok()?;
-    match document.media.packets {
+    Some(document.media.clone())
+}
+
+/// What is to go over an interface's queues, if anything is.
+fn plan(media: Media) -> Option<Plan> {
+    match media.packets {
         Packets::Sockets => None,
         Packets::AfXdp { interface, owner } => {
-            let faces = document.media.faces.iter();
-            let bound = faces.map(|face| face.bound).collect();
+            let bound = media.faces.iter().map(|face| face.bound).collect();
             let (addresses, alone) = match owner {
                 Owner::Interface => (bound, Vec::new()),
                 Owner::Media => (Vec::new(), bound),
@@ -78,7 +118,7 @@ fn plan(config: &Path) -> Option<Plan> {
                 interface,
                 addresses,
                 alone,
-                ports: document.media.ports.first..=document.media.ports.last,
+                ports: media.ports.first..=media.ports.last,
             })
         }
     }

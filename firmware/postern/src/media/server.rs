@@ -4,24 +4,23 @@
 //! version; a guest who says nothing, or anything else, is shown out and the control never notices. When the control's
 //! connection ends the worker is told, and the streams go on.
 //!
-//! Events from before a control said hello are not for it: the worker marks the place in its tidings.
-//!
-//! Not here: what commands do (`pipeline`), frames (`connection.rs`).
+//! Not here: what commands do (`pipeline`), which worker does them (`shards.rs`), frames (`connection.rs`).
 
-use std::collections::VecDeque;
 use std::io;
+use std::num::NonZeroU8;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::mpsc::TrySendError;
 
 use board::clock::SystemClock;
 use embassy_time::{Duration, Instant};
 use hal::Clock;
 use media_api::{Command, Event, VERSION};
+use rtrb::PushError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::connection::{Connection, Ended};
-use super::worker::{Handle, Order, Tiding};
+use super::shards::Shards;
+use super::worker::Handle;
 
 /// Guests at once; the next is shown out at once.
 const GUESTS: usize = 8;
@@ -38,18 +37,22 @@ const HELLO_TIME: Duration = Duration::from_secs(2);
 /// Speaks with controls for ever.
 ///
 /// # Errors
-/// When the worker is gone, or the listener fails.
-pub(super) fn serve(listener: UnixListener, worker: Handle, capacity: u32) -> io::Result<()> {
+/// When a worker is gone, or the listener fails.
+pub(super) fn serve<P>(
+    listener: UnixListener,
+    workers: Handle<P>,
+    capacity: u32,
+) -> io::Result<()> {
+    let count = u8::try_from(workers.lanes.len()).ok();
+    let count = count.and_then(NonZeroU8::new);
+    let count = count.ok_or_else(|| io::Error::other("there is no worker"))?;
     let mut server = Server {
         listener,
-        worker,
+        workers,
+        shards: Shards::new(count),
         capacity,
         control: None,
         guests: Vec::new(),
-        number: 0,
-        greeted: 0,
-        backlog: VecDeque::new(),
-        given: false,
         pid: std::process::id(),
     };
     loop {
@@ -57,20 +60,13 @@ pub(super) fn serve(listener: UnixListener, worker: Handle, capacity: u32) -> io
     }
 }
 
-struct Server {
+struct Server<P> {
     listener: UnixListener,
-    worker: Handle,
+    workers: Handle<P>,
+    shards: Shards<P>,
     capacity: u32,
     control: Option<Connection>,
     guests: Vec<Guest>,
-    /// Of the control that is there, or was last.
-    number: u64,
-    /// Of the control that tidings are for.
-    greeted: u64,
-    /// Orders the worker has had no room for. While there are any, control is not heard.
-    backlog: VecDeque<Order>,
-    /// The worker has been given orders since it was last woken: once a turn is enough.
-    given: bool,
     /// Of this process.
     pid: u32,
 }
@@ -89,14 +85,14 @@ struct Ready {
     guests: Vec<usize>,
 }
 
-impl Server {
+impl<P> Server<P> {
     fn turn(&mut self) -> io::Result<()> {
         let ready = self.wait()?;
         if ready.bell {
-            let _ = rustix::io::read(&*self.worker.bell, &mut [0; 8]);
+            let _ = rustix::io::read(&*self.workers.bell, &mut [0; 8]);
         }
         self.pass_tidings();
-        // Here and nowhere later: commands left in the decoder are taken as soon as the backlog is gone.
+        // Here and nowhere later: commands left in the decoder are taken as soon as the orders before them are.
         self.pass_orders()?;
         self.hear_control(ready.control)?;
         // From the last to the first, so that the places of the others hold.
@@ -108,9 +104,9 @@ impl Server {
         if ready.listener {
             self.accept()?;
         }
-        if std::mem::take(&mut self.given) {
-            self.worker.waker.wake();
-        }
+        self.pass_orders()?;
+        self.pass_events();
+        self.wake_workers();
         if let Some(Err(ended)) = self.control.as_mut().map(Connection::flush) {
             self.control_ended(&ended);
         }
@@ -124,16 +120,16 @@ impl Server {
             .iter()
             .map(|guest| guest.until.saturating_duration_since(now))
             .min();
-        let patience = if self.backlog.is_empty() {
-            patience
-        } else {
+        let patience = if self.shards.is_behind() {
             Some(AGAIN)
+        } else {
+            patience
         };
         let patience = patience.map(|patience| Timespec {
             tv_sec: patience.as_secs() as i64,
             tv_nsec: (patience.as_micros() % 1_000_000 * 1_000) as i64,
         });
-        let bell: &OwnedFd = &self.worker.bell;
+        let bell: &OwnedFd = &self.workers.bell;
         let mut watched = vec![
             PollFd::new(&self.listener, PollFlags::IN),
             PollFd::new(bell, PollFlags::IN),
@@ -143,7 +139,7 @@ impl Server {
         }
         if let Some(control) = &self.control {
             let mut wanted = PollFlags::empty();
-            wanted.set(PollFlags::IN, self.backlog.is_empty());
+            wanted.set(PollFlags::IN, !self.shards.is_behind());
             wanted.set(PollFlags::OUT, control.has_output());
             watched.push(PollFd::new(control.stream(), wanted));
         }
@@ -168,34 +164,38 @@ impl Server {
         })
     }
 
-    /// Hands the worker's tidings to the control they are for.
+    /// Hears what the workers tell.
     fn pass_tidings(&mut self) {
-        let mut count = 0;
-        while let Ok(tiding) = self.worker.tidings.try_recv() {
-            count += 1;
-            match tiding {
-                Tiding::Greeted(number) => self.greeted = number,
-                Tiding::Event(event) => {
-                    let is_for_it = self.greeted == self.number;
-                    let Some(control) = self.control.as_mut().filter(|_| is_for_it) else {
-                        continue;
-                    };
-                    if let Err(ended) = control.say(&event) {
-                        self.control_ended(&ended);
-                    }
-                }
+        for (worker, lane) in (0_u8..).zip(&mut self.workers.lanes) {
+            let mut count = 0;
+            while let Ok(tiding) = lane.tidings.pop() {
+                count += 1;
+                self.shards.hear(worker, tiding);
+            }
+            if count >= MANY {
+                lane.waker.wake();
             }
         }
-        if count >= MANY {
-            self.worker.waker.wake();
+        self.pass_events();
+    }
+
+    /// Tells control what there is to tell.
+    fn pass_events(&mut self) {
+        while let Some(event) = self.shards.poll() {
+            let Some(control) = self.control.as_mut() else {
+                continue;
+            };
+            if let Err(ended) = control.say(&event) {
+                self.control_ended(&ended);
+            }
         }
     }
 
-    /// Takes the control's commands, as long as the worker takes them too, and reads more where there is more.
+    /// Takes the control's commands, as long as the workers take them too, and reads more where there is more.
     fn hear_control(&mut self, is_readable: bool) -> io::Result<()> {
         let mut may_read = is_readable;
         let hello = self.hello();
-        while self.backlog.is_empty() {
+        while !self.shards.is_behind() {
             let Some(control) = &mut self.control else {
                 return Ok(());
             };
@@ -203,7 +203,8 @@ impl Server {
                 // A second hello says nothing new.
                 Ok(Some(Command::Hello { .. })) => control.say(&hello),
                 Ok(Some(command)) => {
-                    self.order(Order::Do(command))?;
+                    self.shards.command(command);
+                    self.pass_orders()?;
                     Ok(())
                 }
                 Ok(None) if may_read => {
@@ -223,7 +224,7 @@ impl Server {
     fn control_ended(&mut self, ended: &Ended) {
         if self.control.take().is_some() {
             tracing::warn!(%ended, "control is gone; streams go on");
-            self.backlog.push_back(Order::Left);
+            self.shards.left();
         }
     }
 
@@ -234,11 +235,14 @@ impl Server {
             Ok(None) => {}
             Ok(Some(Command::Hello { version })) => {
                 let Guest { mut connection, .. } = self.guests.swap_remove(place);
-                let certificate = Event::Certificate(self.worker.certificate);
+                let certificate = Event::Certificate(self.workers.certificate);
+                let workers = Event::Workers(self.shards.workers());
                 let greeting = connection
                     .say(&self.hello())
                     .and_then(|()| match version {
-                        VERSION => connection.say(&certificate),
+                        VERSION => connection
+                            .say(&certificate)
+                            .and_then(|()| connection.say(&workers)),
                         _ => Ok(()),
                     })
                     .and_then(|()| connection.flush());
@@ -263,8 +267,8 @@ impl Server {
         } else {
             tracing::info!("control is there");
         }
-        self.number += 1;
-        self.order(Order::Came(self.number))?;
+        self.shards.came();
+        self.pass_orders()?;
         // It may have said more than hello.
         self.hear_control(true)
     }
@@ -298,26 +302,33 @@ impl Server {
         }
     }
 
-    /// Gives an order behind those that wait.
-    fn order(&mut self, order: Order) -> io::Result<()> {
-        self.backlog.push_back(order);
-        self.pass_orders()
-    }
-
-    /// Gives the orders that wait, as far as the worker has room. It never waits itself: the worker could be waiting for us.
+    /// Gives the orders that wait, as far as the workers have room. It never waits itself: a worker could be waiting for us.
     fn pass_orders(&mut self) -> io::Result<()> {
-        while let Some(order) = self.backlog.pop_front() {
-            match self.worker.orders.try_send(order) {
-                Ok(()) => self.given = true,
-                Err(TrySendError::Full(order)) => {
-                    self.backlog.push_front(order);
+        for (worker, lane) in self.workers.lanes.iter_mut().enumerate() {
+            let orders = self.shards.orders(worker);
+            if orders.is_empty() {
+                continue;
+            }
+            if lane.orders.is_abandoned() {
+                return Err(io::Error::other("a worker is gone"));
+            }
+            while let Some(order) = orders.pop_front() {
+                if let Err(PushError::Full(order)) = lane.orders.push(order) {
+                    orders.push_front(order);
                     break;
                 }
-                Err(TrySendError::Disconnected(_)) => {
-                    return Err(io::Error::other("the worker is gone"));
-                }
+                lane.given = true;
             }
         }
         Ok(())
+    }
+
+    /// Once a turn is enough.
+    fn wake_workers(&mut self) {
+        for lane in &mut self.workers.lanes {
+            if std::mem::take(&mut lane.given) {
+                lane.waker.wake();
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that moves packets.
+//! The threads that move packets, one or several.
 //!
 //! Between turns it takes a few commands and hands over what the pipeline has to tell; neither ever makes it wait. It waits in
 //! its ports alone, until packets come, something is due or the server wakes it: an idle box sleeps, a busy one never does.
@@ -11,25 +11,26 @@ use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::atomic::AtomicU64;
 use std::thread;
 
 use board::clock::SystemClock;
 use board::host::Waker;
 use board::shm::SharedWords;
-use board::{host, linux};
 use embassy_time::{Duration, Instant};
-use hal::{Clock, Ports};
+use hal::{Clock, Handover};
 use measure::MediaCounter;
-use media_api::shared::{Counters, WORDS};
-use media_api::{Command, Event, Fingerprint as Certificate};
+use media_api::Fingerprint as Certificate;
+use media_api::shared::{Counters, PAGES, WORDS};
 use pipeline::dtls::{Reply, Request};
 use pipeline::{Pipeline, Worker};
 use ring::rand::{SecureRandom, SystemRandom};
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
 
-use super::dtls::{self, Identity};
+use super::dtls::{self, Desk, Identity};
+use super::shards::{Order, Tiding};
 
 /// Commands and events on their way; beyond it the sender waits, which for the worker means that it keeps them.
 const QUEUE: usize = 4_096;
@@ -43,117 +44,104 @@ const PUBLISH: Duration = Duration::from_millis(100);
 /// The longest sleep when nothing is due.
 const SLEEP: Duration = Duration::from_secs(60);
 
-/// From so many processors on, the worker has one to itself.
-const PROCESSORS: u32 = 4;
+/// From so many processors on, a worker has one to itself.
+pub(super) const PROCESSORS: u32 = 4;
 
-/// What the server says to the worker.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "commands are nearly all there is, and each is moved once"
-)]
-#[derive(Debug)]
-pub(super) enum Order {
-    /// A control is there; it is answered by [`Tiding::Greeted`] with the same number.
-    Came(u64),
-    /// There is none any more.
-    Left,
-    /// It says this.
-    Do(Command),
-}
-
-/// What the worker says to the server.
-#[derive(Debug)]
-pub(super) enum Tiding {
-    /// From here on events are for the control of this number.
-    Greeted(u64),
-    /// An event.
-    Event(Event),
-}
-
-/// The server's end of the worker.
-pub(super) struct Handle {
-    pub(super) orders: SyncSender<Order>,
-    pub(super) tidings: Receiver<Tiding>,
+/// The server's end of the workers.
+pub(super) struct Handle<P> {
+    pub(super) lanes: Vec<Lane<P>>,
     /// Readable when there are tidings.
     pub(super) bell: Arc<OwnedFd>,
-    pub(super) waker: Waker,
     /// What the process is known by in handshakes.
     pub(super) certificate: Certificate,
 }
 
-/// Starts the thread.
-///
-/// # Errors
-/// Where ports or counters cannot be had.
-pub(super) fn start(
-    frames: Option<linux::Ports>,
-    counters: &Path,
-    capacity: usize,
-) -> io::Result<Handle> {
-    match frames {
-        Some(ports) => {
-            let waker = ports.waker();
-            start_on(ports, waker, counters, capacity)
-        }
-        None => {
-            let ports = host::Ports::new()?;
-            let waker = ports.waker();
-            start_on(ports, waker, counters, capacity)
-        }
-    }
+/// The server's end of one worker.
+pub(super) struct Lane<P> {
+    pub(super) orders: Producer<Order<P>>,
+    pub(super) tidings: Consumer<Tiding<P>>,
+    pub(super) waker: Waker,
+    /// It has been given orders since it was last woken.
+    pub(super) given: bool,
 }
 
-fn start_on(
-    ports: impl Ports + Send + 'static,
-    waker: Waker,
+/// Ports, and what wakes who waits in them.
+pub(super) struct Berth<B> {
+    pub(super) ports: B,
+    pub(super) waker: Waker,
+}
+
+/// Starts a thread for each of these ports.
+///
+/// # Errors
+/// Where threads or counters cannot be had.
+pub(super) fn start<B>(
+    berths: Vec<Berth<B>>,
     counters: &Path,
     capacity: usize,
-) -> io::Result<Handle> {
-    let words = SharedWords::create(counters, WORDS)?;
-    let mut seed = [0; 32];
-    SystemRandom::new()
-        .fill(&mut seed)
-        .map_err(|_| io::Error::other("no randomness"))?;
+) -> io::Result<Handle<B::Port>>
+where
+    B: Handover + Send + 'static,
+    B::Port: 'static,
+{
+    let pages = Arc::new(SharedWords::create(counters, PAGES * WORDS)?);
     let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-    let (orders, orders_taken) = sync_channel(QUEUE);
-    let (tidings_given, tidings) = sync_channel(QUEUE);
-    let (requests, requests_taken) = sync_channel(QUEUE);
     let identity = Identity::new()?;
     let certificate = identity.fingerprint();
-    let (replies_given, replies) = sync_channel(QUEUE);
-    dtls::start(identity, requests_taken, replies_given, waker.clone())?;
-    let worker = Worker::new(
-        ports,
-        SystemClock,
-        Pipeline::new(capacity, seed),
-        std::process::id(),
-    );
-    let thread = Thread {
-        worker,
-        orders: orders_taken,
-        tidings: tidings_given,
-        bell: Arc::clone(&bell),
-        held: None,
-        requests,
-        wanted: None,
-        replies,
-        told: false,
-        published_at: SystemClock.now(),
-        published: Fingerprint::default(),
-    };
-    thread::Builder::new()
-        .name("media-worker".to_owned())
-        .spawn(move || {
-            let _end = EndWithThread;
-            keep_to_one_processor();
-            wake_in_time();
-            thread.run(&words);
-        })?;
+    let (mut lanes, mut desks, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, berth) in (0_u8..).zip(berths) {
+        let Berth { ports, waker } = berth;
+        let mut seed = [0; 32];
+        SystemRandom::new()
+            .fill(&mut seed)
+            .map_err(|_| io::Error::other("no randomness"))?;
+        let (orders, orders_taken) = RingBuffer::new(QUEUE);
+        let (tidings_given, tidings) = RingBuffer::new(QUEUE);
+        let (requests, requests_taken) = RingBuffer::new(QUEUE);
+        let (replies_given, replies) = RingBuffer::new(QUEUE);
+        desks.push(Desk {
+            requests: requests_taken,
+            replies: replies_given,
+            waker: waker.clone(),
+        });
+        lanes.push(Lane {
+            orders,
+            tidings,
+            waker,
+            given: false,
+        });
+        let pipeline = Pipeline::new(capacity, seed).numbered(number);
+        threads.push((number, move |handshakes| Thread {
+            worker: Worker::new(ports, SystemClock, pipeline, std::process::id()),
+            orders: orders_taken,
+            tidings: tidings_given,
+            held: None,
+            requests,
+            handshakes,
+            asked: false,
+            wanted: None,
+            replies,
+            told: false,
+            published_at: SystemClock.now(),
+            published: Fingerprint::default(),
+        }));
+    }
+    let handshakes = dtls::start(identity, desks)?;
+    for (number, thread) in threads {
+        let (handshakes, bell, pages) = (handshakes.clone(), Arc::clone(&bell), Arc::clone(&pages));
+        thread::Builder::new()
+            .name(format!("media-worker-{number}"))
+            .spawn(move || {
+                let _end = EndWithThread;
+                keep_to_one_processor(usize::from(number));
+                wake_in_time();
+                let page = usize::from(number) * WORDS;
+                thread(handshakes).run(pages.get(page..).unwrap_or_default(), &bell);
+            })?;
+    }
     Ok(Handle {
-        orders,
-        tidings,
+        lanes,
         bell,
-        waker,
         certificate,
     })
 }
@@ -170,18 +158,21 @@ impl Drop for EndWithThread {
     }
 }
 
-struct Thread<P> {
-    worker: Worker<P, SystemClock>,
-    orders: Receiver<Order>,
-    tidings: SyncSender<Tiding>,
-    bell: Arc<OwnedFd>,
+struct Thread<B: Handover> {
+    worker: Worker<B, SystemClock>,
+    orders: Consumer<Order<B::Port>>,
+    tidings: Producer<Tiding<B::Port>>,
     /// What the server has had no room for.
-    held: Option<Tiding>,
-    requests: SyncSender<Request>,
+    held: Option<Tiding<B::Port>>,
+    requests: Producer<Request>,
+    /// The thread that takes them.
+    handshakes: thread::Thread,
+    /// It has been asked for something since it was last woken.
+    asked: bool,
     /// What those who shake hands have had no room for.
     wanted: Option<Request>,
     /// What has come of handshakes.
-    replies: Receiver<Reply>,
+    replies: Consumer<Reply>,
     /// Tidings were given since the bell last rang: once a turn is enough.
     told: bool,
     published_at: Instant,
@@ -206,8 +197,8 @@ enum Orders {
     Ended,
 }
 
-impl<P: Ports> Thread<P> {
-    fn run(mut self, words: &SharedWords) {
+impl<B: Handover> Thread<B> {
+    fn run(mut self, words: &[AtomicU64], bell: &OwnedFd) {
         let started = SystemClock.wall().seconds;
         let Ok(page) = Counters::create(words, std::process::id(), started) else {
             tracing::error!("the page of counters is too short");
@@ -216,7 +207,7 @@ impl<P: Ports> Thread<P> {
         loop {
             let orders = self.obey();
             self.tell();
-            self.ring();
+            self.ring(bell);
             self.ask();
             let is_behind = self.publish(&page);
             let patience = match orders {
@@ -234,28 +225,23 @@ impl<P: Ports> Thread<P> {
 
     /// Takes a few orders, and what has come of handshakes.
     fn obey(&mut self) -> Orders {
+        self.tell();
         for _ in 0..COMMANDS {
             // Answers must find room before more are made.
             if self.held.is_some() {
                 return Orders::Left;
             }
             // These come no faster than one thread can work them out.
-            if let Ok(reply) = self.replies.try_recv() {
-                self.worker.reply(reply);
-                self.tell();
-                continue;
-            }
-            match self.orders.try_recv() {
-                Ok(Order::Do(command)) => self.worker.command(command),
-                Ok(Order::Came(number)) => {
-                    self.worker.control_came();
-                    // What was to be told to another control is nobody's.
-                    while self.worker.poll().is_some() {}
-                    self.give(Tiding::Greeted(number));
-                }
-                Ok(Order::Left) => self.worker.control_left(),
-                Err(TryRecvError::Empty) => return Orders::Taken,
-                Err(TryRecvError::Disconnected) => return Orders::Ended,
+            let order = match self.replies.pop() {
+                Ok(reply) => Order::Reply(reply),
+                Err(_) => match self.orders.pop() {
+                    Ok(order) => order,
+                    Err(_) if self.orders.is_abandoned() => return Orders::Ended,
+                    Err(_) => return Orders::Taken,
+                },
+            };
+            if let Some(tiding) = order.carry_out(&mut self.worker) {
+                self.give(tiding);
             }
             self.tell();
         }
@@ -278,31 +264,29 @@ impl<P: Ports> Thread<P> {
     /// Passes on what is wanted of handshakes, as far as there is room.
     fn ask(&mut self) {
         while let Some(request) = self.wanted.take().or_else(|| self.worker.request()) {
-            match self.requests.try_send(request) {
-                Ok(()) => {}
-                Err(TrySendError::Full(request)) => {
-                    self.wanted = Some(request);
-                    return;
-                }
-                Err(TrySendError::Disconnected(_)) => return,
+            self.asked = true;
+            if let Err(PushError::Full(request)) = self.requests.push(request) {
+                self.wanted = Some(request);
+                break;
             }
+        }
+        if std::mem::take(&mut self.asked) {
+            self.handshakes.unpark();
         }
     }
 
-    fn give(&mut self, tiding: Tiding) {
-        match self.tidings.try_send(tiding) {
-            Ok(()) => {}
-            Err(TrySendError::Full(tiding)) => self.held = Some(tiding),
-            Err(TrySendError::Disconnected(_)) => return,
+    fn give(&mut self, tiding: Tiding<B::Port>) {
+        if let Err(PushError::Full(tiding)) = self.tidings.push(tiding) {
+            self.held = Some(tiding);
         }
         self.told = true;
     }
 
     /// Tells the server of the tidings given, if there are any.
-    fn ring(&mut self) {
+    fn ring(&mut self, bell: &OwnedFd) {
         if std::mem::take(&mut self.told) {
             // It fails only when it rings already.
-            let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
         }
     }
 
@@ -327,22 +311,29 @@ impl<P: Ports> Thread<P> {
     }
 }
 
-/// Takes the last processor this process may use, and leaves the others to everyone else.
-fn keep_to_one_processor() {
+/// Takes the last processor this process may use, or one before it, and leaves the others to everyone else.
+fn keep_to_one_processor(number: usize) {
     let Ok(allowed) = sched_getaffinity(None) else {
         return;
     };
     if allowed.count() < PROCESSORS {
         return;
     }
-    let Some(last) = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)) else {
+    let mut ours = (0..CpuSet::MAX_CPU)
+        .rev()
+        .filter(|cpu| allowed.is_set(*cpu));
+    let Some(own) = ours.nth(number) else {
         return;
     };
     let mut one = CpuSet::new();
-    one.set(last);
+    one.set(own);
     match sched_setaffinity(None, &one) {
-        Ok(()) => tracing::info!(processor = last, "the worker keeps to one processor"),
-        Err(error) => tracing::warn!(%error, "the worker has no processor of its own"),
+        Ok(()) => tracing::info!(
+            worker = number,
+            processor = own,
+            "a worker keeps to one processor"
+        ),
+        Err(error) => tracing::warn!(%error, "a worker has no processor of its own"),
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use board::shm::SharedWords;
-use media_api::shared::{Counters, WORDS};
+use media_api::shared::{PAGES, Pages, WORDS};
 use media_api::{
     Command, Decoder, Direction, Event, Fingerprint, KeyMaterial, MkiRule, Remote, Rtcp, Sdes,
     SourceGate, StreamId, StreamSpec, Suite, VERSION, encode,
@@ -38,24 +38,25 @@ pub(crate) struct Media {
 }
 
 impl Media {
+    /// With two workers, as a larger box has them. With one it is in the tests of whole boxes.
     pub(crate) fn start(name: &str) -> Self {
-        Self::start_with(name, None)
+        Self::start_with(
+            name,
+            "version = 1\n[media]\naddress = \"127.0.0.1\"\nworkers = 2\n",
+        )
     }
 
     /// With a configuration of this text.
-    pub(crate) fn start_with(name: &str, config: Option<&str>) -> Self {
+    pub(crate) fn start_with(name: &str, config: &str) -> Self {
         let folder =
             std::env::temp_dir().join(format!("postern-media-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
-        let config = config.map(|text| {
-            std::fs::create_dir_all(&folder).expect("a folder can be made");
-            let file = folder.join("postern.toml");
-            std::fs::write(&file, text).expect("a file can be written");
-            file
-        });
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        let file = folder.join("postern.toml");
+        std::fs::write(&file, config).expect("a file can be written");
         let arguments = cli::Media {
             run: folder.clone(),
-            config,
+            config: Some(file),
         };
         std::thread::spawn(move || media::run(&arguments).expect("it starts and does not end"));
         let media = Self { folder };
@@ -106,13 +107,14 @@ impl Media {
             Event::Certificate(certificate) => control.certificate = Some(certificate),
             other => panic!("{other:?}"),
         }
+        assert!(matches!(control.next(), Event::Workers(_)));
         control
     }
 
-    pub(crate) fn counters<T>(&self, read: impl FnOnce(&Counters<'_>) -> T) -> T {
-        let words = SharedWords::open(&media::counters_file(&self.run_dir()), WORDS)
+    pub(crate) fn counters<T>(&self, read: impl FnOnce(&Pages<'_>) -> T) -> T {
+        let words = SharedWords::open(&media::counters_file(&self.run_dir()), PAGES * WORDS)
             .expect("the page is there");
-        read(&Counters::open(&words).expect("of our version"))
+        read(&Pages::open(&words).expect("of our version"))
     }
 }
 

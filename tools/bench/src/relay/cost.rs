@@ -17,14 +17,14 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// Of all threads of a process that are there, or of those of this name.
+    /// Of all threads of a process that are there, or of those whose name begins so.
     pub(super) fn of(process: u32, name: Option<&str>) -> Self {
         let threads = fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
         let mut cost = Self::default();
         for thread in threads.flatten() {
             let read =
                 |file: &str| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
-            if name.is_some_and(|name| read("comm").trim() != name) {
+            if name.is_some_and(|name| !read("comm").starts_with(name)) {
                 continue;
             }
             let schedstat = read("schedstat");

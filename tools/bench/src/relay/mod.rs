@@ -22,6 +22,7 @@ mod namespaces;
 mod ng;
 mod plan;
 mod sim;
+mod soak;
 mod traffic;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,7 +40,7 @@ use crate::line::{Line, median};
 use crate::place::Place;
 
 /// The cases, in the order in which they run.
-pub(crate) const CASES: [&str; 10] = [
+pub(crate) const CASES: [&str; 11] = [
     "sockets/rtp-rtp",
     "sockets/rtp-srtp",
     "sockets/srtp-srtp",
@@ -50,7 +51,11 @@ pub(crate) const CASES: [&str; 10] = [
     "idle",
     "sim/srtp-rtp",
     "growth",
+    SOAK,
 ];
+
+/// Twenty minutes by itself: only where it is named.
+const SOAK: &str = "soak";
 
 /// Calls of a load, of which each is a hundred packets a second: 20 and 40 thousand.
 const LOADS: [usize; 2] = [200, 400];
@@ -66,14 +71,14 @@ const WARM: Duration = Duration::from_millis(700);
 const WINDOW: Duration = Duration::from_secs(3);
 /// Measures of the pipeline alone, each of 20,000 packets or two frames.
 const ROUNDS: usize = 15;
-/// The worker of the media process, by the name of its thread.
+/// The workers of the media process, by how their threads' names begin.
 const WORKER: &str = "media-worker";
 
 /// Runs these cases, all where none is named.
 pub(crate) fn run(cases: &[&str]) {
     for case in CASES
         .iter()
-        .filter(|case| cases.is_empty() || cases.contains(case))
+        .filter(|case| (cases.is_empty() && **case != SOAK) || cases.contains(case))
     {
         eprintln!("bench: {case}");
         let both = |a, b| [a, b];
@@ -97,6 +102,7 @@ pub(crate) fn run(cases: &[&str]) {
             }
             "idle" => idle(case),
             "sim/srtp-rtp" => alone(case),
+            SOAK => soak::run(),
             _ => growth(case),
         }
     }
@@ -231,6 +237,16 @@ fn compare(case: &'static str, load: usize, profile: [Profile; 2], surroundings:
 }
 
 fn ours_once(load: usize, profile: [Profile; 2], surroundings: &Surroundings) -> Run {
+    let (_place, media, traffic) = ours(load, profile, surroundings);
+    measure(traffic, media.id())
+}
+
+/// Our relay with so many calls, and their parties.
+fn ours(
+    load: usize,
+    profile: [Profile; 2],
+    surroundings: &Surroundings,
+) -> (Place, Media, Traffic) {
     let place = Place::new("relay");
     let mut media = Media::start(&place, surroundings.config().as_deref());
     if surroundings.config().is_some() {
@@ -243,7 +259,8 @@ fn ours_once(load: usize, profile: [Profile; 2], surroundings: &Surroundings) ->
     for (number, call) in calls.iter().enumerate() {
         media.connect(number, profile, call);
     }
-    measure(Traffic::new(sockets, &calls, profile), media.id())
+    let traffic = Traffic::new(sockets, &calls, profile);
+    (place, media, traffic)
 }
 
 fn theirs_once(load: usize, profile: [Profile; 2], surroundings: &Surroundings) -> Run {
