@@ -306,6 +306,56 @@ pub struct Census {
     pub resolving: usize,
 }
 
+/// A trunk as it is at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkView {
+    /// Its name.
+    pub trunk: String,
+    /// The tenant whose it is, where it is one's alone.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// Whom it calls, as far as they are asked for by OPTIONS.
+    pub targets: Vec<TargetView>,
+    /// Whether we are registered, where the trunk registers.
+    #[serde(default)]
+    pub registration: Option<RegistrationState>,
+    /// Seconds since the peer last asked us by OPTIONS, if it has.
+    #[serde(default)]
+    pub asked_us: Option<u64>,
+}
+
+/// A target of a trunk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetView {
+    /// Its name or address, and port.
+    pub target: String,
+    /// Whether it answers.
+    pub reachable: Reachability,
+    /// What came of the last OPTIONS.
+    #[serde(default)]
+    pub last: Option<Outcome>,
+    /// Seconds since then.
+    #[serde(default)]
+    pub ago: Option<u64>,
+}
+
+/// What came of an OPTIONS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// An answer with this status, after so many milliseconds.
+    Answered {
+        /// The status.
+        status: u16,
+        /// From question to answer.
+        milliseconds: u64,
+    },
+    /// None in time.
+    NoAnswer,
+    /// It could not be sent: no address, no connection, no handshake.
+    NotSent,
+}
+
 /// One call as seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallView {

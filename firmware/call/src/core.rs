@@ -14,7 +14,7 @@ use sip::resolve::{Answer, Cause, Question};
 use sip::transaction::{self, ClientId};
 use sip::transport::{FlowId, Source, Target};
 
-use crate::api::{self, CallId, CallView, Census, Command};
+use crate::api::{self, CallId, CallView, Census, Command, TrunkView};
 use crate::call::{Call, MAX_LEGS};
 use crate::courier::Retried;
 use crate::desk::{Desk, Errand, LegRef, Owner};
@@ -191,6 +191,12 @@ impl Core {
     /// The calls in progress.
     pub fn calls(&self) -> impl Iterator<Item = CallView> + '_ {
         self.calls.values().map(Call::view)
+    }
+
+    /// Every trunk, as it is at this moment.
+    #[must_use]
+    pub fn trunks(&self, now: Instant) -> Vec<TrunkView> {
+        self.trunks.views(&self.desk, now)
     }
 
     /// Images of every call that a restarted control could take over, for a fresh journal.

@@ -77,6 +77,8 @@ pub(crate) struct Desk {
     pub(crate) courier: Courier,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) draining: bool,
+    /// When the peers of each trunk last asked us by OPTIONS.
+    pub(crate) asked_us: HashMap<String, Instant>,
     media_plane: MediaPlane,
     /// What the media plane is known by in handshakes.
     pub(crate) certificate: Option<media_api::Fingerprint>,
@@ -108,6 +110,7 @@ impl Desk {
             snapshot,
             outputs: VecDeque::new(),
             draining: false,
+            asked_us: HashMap::new(),
             media_plane: MediaPlane::Down,
             certificate: None,
             clients: HashMap::new(),
@@ -427,6 +430,8 @@ impl Desk {
         self.courier.configure(&snapshot);
         self.limits.configure(&snapshot);
         self.credentials.clear();
+        self.asked_us
+            .retain(|trunk, _| snapshot.trunk_named(trunk).is_some());
         self.snapshot = snapshot;
     }
 

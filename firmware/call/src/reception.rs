@@ -174,6 +174,8 @@ impl Core {
         let Some(trunk) = self.trunk_of(request, source) else {
             return self.refuse(now, id, request, StatusCode::NOT_FOUND);
         };
+        let name = self.desk().snapshot.trunk(trunk).name.clone();
+        self.desk().asked_us.insert(name, now.instant);
         let wire = self.wire_for(request, trunk);
         self.desk().answer(now, id, request, StatusCode::OK, &wire);
     }

@@ -34,9 +34,16 @@ struct Entry {
     machine: Registration,
     destination: Destination,
     asked: Option<ClientId>,
+    state: RegistrationState,
 }
 
 impl Registrations {
+    /// Of a trunk, if it registers.
+    pub(crate) fn state(&self, trunk: &str) -> Option<RegistrationState> {
+        let entry = self.all.iter().find(|entry| entry.trunk == trunk);
+        entry.map(|entry| entry.state)
+    }
+
     /// Another configuration: what is wanted as before goes on, what is wanted no more is taken away at its expiry.
     pub(crate) fn configure(&mut self, desk: &mut Desk, now: Now) {
         let snapshot = std::sync::Arc::clone(&desk.snapshot);
@@ -117,6 +124,7 @@ impl Registrations {
                                 RegistrationState::Trying
                             }
                         };
+                        entry.state = state;
                         desk.tell(Event::Registration {
                             trunk: entry.trunk.clone(),
                             state,
@@ -160,6 +168,7 @@ impl Entry {
             machine,
             destination,
             asked: None,
+            state: RegistrationState::Trying,
         }
     }
 }

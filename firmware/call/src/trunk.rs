@@ -16,7 +16,7 @@ use embassy_time::{Duration, Instant};
 use sip::message::{Method, Name, NameAddr, Request, Uri};
 use sip::transaction::ClientId;
 
-use crate::api::{Event, Reachability};
+use crate::api::{Event, Outcome, Reachability, TargetView, TrunkView};
 use crate::core::Now;
 use crate::desk::{Desk, Owner};
 use crate::leg::LegInput;
@@ -48,7 +48,17 @@ struct Probe {
     period: Duration,
     due: Instant,
     asked: Option<ClientId>,
+    asked_at: Instant,
     reachable: Reachability,
+    last: Option<(Instant, Outcome)>,
+}
+
+/// What is known of a target, which another configuration need not find out anew.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    due: Instant,
+    reachable: Reachability,
+    last: Option<(Instant, Outcome)>,
 }
 
 impl Trunks {
@@ -66,12 +76,17 @@ impl Trunks {
     pub(crate) fn configure(&mut self, desk: &mut Desk, now: Now) {
         let snapshot = std::sync::Arc::clone(&desk.snapshot);
         // Trunks of several tenants have the same targets.
-        let mut known: HashMap<(String, String), (Instant, Reachability)> = self
+        let mut known: HashMap<(String, String), Known> = self
             .probes
             .drain(..)
             .map(|probe| {
                 let key = (probe.name, probe.target.to_string());
-                (key, (probe.due, probe.reachable))
+                let known = Known {
+                    due: probe.due,
+                    reachable: probe.reachable,
+                    last: probe.last,
+                };
+                (key, known)
             })
             .collect();
         for (id, trunk) in snapshot.trunks() {
@@ -82,9 +97,18 @@ impl Trunks {
             let Some(period) = period else { continue };
             let period = Duration::from_millis(u64::try_from(period.as_millis()).unwrap_or(60_000));
             for target in targets {
-                let (due, reachable) = known
+                let nothing = Known {
+                    due: now.instant,
+                    reachable: Reachability::Unknown,
+                    last: None,
+                };
+                let Known {
+                    due,
+                    reachable,
+                    last,
+                } = known
                     .remove(&(trunk.name.clone(), target.to_string()))
-                    .unwrap_or((now.instant, Reachability::Unknown));
+                    .unwrap_or(nothing);
                 self.probes.push(Probe {
                     trunk: id,
                     name: trunk.name.clone(),
@@ -92,11 +116,39 @@ impl Trunks {
                     period,
                     due,
                     asked: None,
+                    asked_at: now.instant,
                     reachable,
+                    last,
                 });
             }
         }
         self.registrations.configure(desk, now);
+    }
+
+    /// Every trunk of the configuration, as it is.
+    pub(crate) fn views(&self, desk: &Desk, now: Instant) -> Vec<TrunkView> {
+        let ago = |then: Instant| now.saturating_duration_since(then).as_secs();
+        let trunks = desk.snapshot.trunks();
+        let views = trunks.map(|(id, trunk)| {
+            let targets = self.probes.iter().filter(|probe| probe.trunk == id);
+            TrunkView {
+                trunk: trunk.name.clone(),
+                tenant: trunk
+                    .tenant()
+                    .map(|tenant| desk.snapshot.tenant(tenant).name.clone()),
+                targets: targets
+                    .map(|probe| TargetView {
+                        target: probe.target.to_string(),
+                        reachable: probe.reachable,
+                        last: probe.last.map(|(_, outcome)| outcome),
+                        ago: probe.last.map(|(at, _)| ago(at)),
+                    })
+                    .collect(),
+                registration: self.registrations.state(&trunk.name),
+                asked_us: desk.asked_us.get(&trunk.name).copied().map(ago),
+            }
+        });
+        views.collect()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -119,6 +171,7 @@ impl Trunks {
             if let Some((request, destination)) = ask(desk, probe) {
                 let owner = Owner::Trunk(Duty::Probe(index));
                 probe.asked = Some(desk.send(now, owner, request, &destination, None));
+                probe.asked_at = now.instant;
             }
         }
         self.registrations.wake(desk, now);
@@ -135,13 +188,18 @@ impl Trunks {
         let Some(probe) = self.probes.get_mut(index) else {
             return;
         };
-        let (client, reachable) = match input {
+        let (client, reachable, outcome) = match input {
             LegInput::Response {
                 client, response, ..
             } => {
                 if response.status().is_provisional() {
                     return;
                 }
+                let took = now.instant.saturating_duration_since(probe.asked_at);
+                let outcome = Outcome::Answered {
+                    status: response.status().code(),
+                    milliseconds: took.as_millis(),
+                };
                 if response.status().code() == 503 {
                     let rest = response
                         .headers()
@@ -151,20 +209,20 @@ impl Trunks {
                         .map_or(0, |after| after.seconds);
                     probe.due = now.instant
                         + Duration::from_secs(u64::from(rest.min(600))).max(probe.period);
-                    (*client, Reachability::Down)
+                    (*client, Reachability::Down, outcome)
                 } else {
-                    (*client, Reachability::Up)
+                    (*client, Reachability::Up, outcome)
                 }
             }
-            LegInput::TimedOut { client } | LegInput::Unreachable { client } => {
-                (*client, Reachability::Down)
-            }
+            LegInput::TimedOut { client } => (*client, Reachability::Down, Outcome::NoAnswer),
+            LegInput::Unreachable { client } => (*client, Reachability::Down, Outcome::NotSent),
             _ => return,
         };
         // An answer to a probe of an earlier configuration says nothing.
         if probe.asked.take_if(|asked| *asked == client).is_none() {
             return;
         }
+        probe.last = Some((now.instant, outcome));
         if probe.reachable != reachable {
             probe.reachable = reachable;
             desk.tell(Event::Target {

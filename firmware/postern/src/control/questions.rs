@@ -1,7 +1,7 @@
 //! What can be asked through the door, as JSON, and the answers.
 //!
 //! ```text
-//! {"query":"census"}  {"query":"calls"}  {"query":"network"}  {"query":"sounds"}
+//! {"query":"census"}  {"query":"calls"}  {"query":"network"}  {"query":"sounds"}  {"query":"trunks"}
 //! {"command":"hang_up","call":7}  {"command":"drain"}  {"command":"resume"}  {"command":"reload"}
 //! ```
 //!
@@ -31,6 +31,7 @@ enum Query {
     Calls,
     Network,
     Sounds,
+    Trunks,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -79,6 +80,7 @@ fn look(control: &Control, query: &Query) -> serde_json::Result<Value> {
         }),
         Query::Calls => serde_json::to_value(control.core.calls().collect::<Vec<_>>()),
         Query::Sounds => serde_json::to_value(&control.sounds),
+        Query::Trunks => serde_json::to_value(control.core.trunks(super::now().instant)),
         Query::Network => serde_json::to_value(control.network.counts()),
     }
 }
