@@ -23,6 +23,7 @@ use tokio::time::{interval, sleep};
 
 use crate::accounts::{Attempts, Sessions, Users, setup_code};
 use crate::api::Problem;
+use crate::doctor::Physician;
 use crate::documents::{Documents, Judge};
 use crate::plane::Plane;
 use crate::pulse::{self, Pulse};
@@ -80,12 +81,18 @@ impl Console {
     pub async fn open(
         settings: Settings,
         judge: impl Judge + 'static,
+        physician: impl Physician + 'static,
         world: World,
     ) -> Result<Self, OpenError> {
         let database = Database::open(&settings.data)?;
         let tls = serve::tls(&settings.data)?;
         let listener = TcpListener::bind(settings.listen).await?;
-        let app = App::new(settings, &database, Box::new(judge), world)?;
+        let app = App::new(
+            settings,
+            &database,
+            (Box::new(judge), Box::new(physician)),
+            world,
+        )?;
         app.announce(listener.local_addr()?)?;
         Ok(Self {
             listener,
@@ -129,6 +136,9 @@ pub(crate) struct App {
     pub(crate) documents: Documents,
     pub(crate) pulse: Pulse,
     pub(crate) passwords: Arc<Semaphore>,
+    pub(crate) physician: Box<dyn Physician>,
+    /// One examination at a time.
+    pub(crate) examination: tokio::sync::Mutex<()>,
     audit: Mutex<Audit>,
     setup: Mutex<Option<String>>,
     notice: PathBuf,
@@ -145,7 +155,7 @@ impl App {
     fn new(
         settings: Settings,
         database: &Database,
-        judge: Box<dyn Judge>,
+        (judge, physician): (Box<dyn Judge>, Box<dyn Physician>),
         world: World,
     ) -> Result<Self, OpenError> {
         let users = Users::on(Shelf::of(database));
@@ -165,6 +175,8 @@ impl App {
             documents,
             pulse: Pulse::default(),
             passwords: Arc::new(Semaphore::new(PASSWORDS)),
+            physician,
+            examination: tokio::sync::Mutex::new(()),
             audit: Mutex::new(Audit::open(&settings.data.join("audit"))?),
             setup: Mutex::new(setup),
             notice: settings.notice,

@@ -118,8 +118,9 @@ async fn every_path_answers_as_its_document_says_and_a_tenants_admin_gets_calls_
             let allowed = if may_enter { [401, 422] } else { [401, 401] };
             assert!(allowed.contains(&stranger), "{method} {path}: {stranger}");
             let hers = cora.json(&method, &real, &[], &json!({})).await.status;
-            let is_of_calls =
-                path.starts_with("/api/v1/calls") || path.starts_with("/api/v1/history");
+            let is_of_calls = ["calls", "history", "trunks"]
+                .iter()
+                .any(|room| path.starts_with(&format!("/api/v1/{room}")));
             assert_eq!(
                 hers == 403,
                 !is_of_calls && !may_enter && hers != 422 && hers != 428,
@@ -146,6 +147,7 @@ async fn every_path_answers_as_its_document_says_and_a_tenants_admin_gets_calls_
         "/versions/1",
         "/explain",
         "/users",
+        "/doctor",
         "/audit",
     ] {
         assert_eq!(cora.get(path).await.status, 403, "{path}");
@@ -169,4 +171,38 @@ async fn what_a_party_wrote_is_text_on_every_page() {
         let scripts = page.body.matches("<script").count();
         assert_eq!(scripts, 1, "{path}: {}", page.body);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trunks_are_seen_by_those_whose_they_are() {
+    let rig = Rig::start("trunks", two_tenants).await;
+    let mut admin = rig.admin().await;
+    let mut cora = of_contoso(&rig, &mut admin).await;
+    let trunks = admin.get("/api/v1/trunks").await.json();
+    assert_eq!(trunks.as_array().map(Vec::len), Some(3));
+    assert_eq!(trunks[0]["targets"][0]["state"], "down");
+    assert_eq!(trunks[0]["targets"][0]["reason"], "no answer");
+    let hers = cora.get("/api/v1/trunks").await.json();
+    let names: Vec<_> = hers.as_array().expect("a list").iter().collect();
+    assert_eq!(names.len(), 1);
+    assert_eq!(names[0]["trunk"], "trunk-1");
+    for page in ["/", "/parts/home"] {
+        let hers = cora.get(page).await.body;
+        assert!(hers.contains("trunk-1") && !hers.contains("trunk-2") && !hers.contains("trunk-3"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_is_asked_by_a_form_and_what_was_seen_is_text() {
+    let rig = Rig::start("doctor", two_tenants).await;
+    let mut admin = rig.admin().await;
+    let report = admin.post("/api/v1/doctor", &json!({})).await;
+    assert_eq!(report.status, 200);
+    assert_eq!(report.json()["findings"][1]["light"], "red");
+    let form = admin.form.clone().expect("it is known");
+    let page = admin.submit("/doctor", &format!("form={form}")).await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.body.matches("<script").count(), 1, "{}", page.body);
+    let forged = admin.submit("/doctor", "form=x").await;
+    assert_eq!(forged.status, 403);
 }

@@ -24,7 +24,9 @@ Postern joins Microsoft Teams to SIP trunks.
   postern check FILE                           every fault of a configuration, with its place and cure
   postern explain --config FILE --from TRUNK --to NUMBER [--caller NUMBER] [--json]
                                                which way a call would take, and why
-  postern status --run DIR [census|calls|sounds|network]
+  postern doctor --config FILE [--run DIR] [--json]
+                                               checks names, certificates, trunks and ports, and says what to do
+  postern status --run DIR [census|calls|sounds|network|trunks]
                                                what the running control holds, as JSON; how the last legs sounded
 
   postern history --run DIR [TEXT] [--json]    the last calls, those with TEXT in a number, trunk, tenant or Call-ID
@@ -57,6 +59,8 @@ pub enum Command {
     },
     /// Explain a route.
     Explain(Explain),
+    /// Check all that a call depends on.
+    Doctor(Doctor),
     /// Ask the running control.
     Status {
         /// Where the processes meet.
@@ -144,6 +148,17 @@ pub struct Explain {
     pub form: Form,
 }
 
+/// What the doctor looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doctor {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Where the processes of a running box meet, which knows more.
+    pub run: Option<PathBuf>,
+    /// For whom.
+    pub form: Form,
+}
+
 /// A call to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ladder {
@@ -190,6 +205,8 @@ pub enum Query {
     Sounds,
     /// What came and went by the network.
     Network,
+    /// Whether each trunk's targets answer, and registrations.
+    Trunks,
 }
 
 impl Query {
@@ -201,14 +218,21 @@ impl Query {
             Self::Calls => "calls",
             Self::Sounds => "sounds",
             Self::Network => "network",
+            Self::Trunks => "trunks",
         }
     }
 
     fn named(word: &OsStr) -> Result<Self, lexopt::Error> {
-        [Self::Census, Self::Calls, Self::Sounds, Self::Network]
-            .into_iter()
-            .find(|query| word == query.word())
-            .ok_or_else(|| format!("there is nothing to ask about '{}'", word.display()).into())
+        [
+            Self::Census,
+            Self::Calls,
+            Self::Sounds,
+            Self::Network,
+            Self::Trunks,
+        ]
+        .into_iter()
+        .find(|query| word == query.word())
+        .ok_or_else(|| format!("there is nothing to ask about '{}'", word.display()).into())
     }
 }
 
@@ -305,6 +329,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
         Some("check") => Command::Check {
             file: needed(options.file.take(), "FILE")?,
         },
+        Some("doctor") => Command::Doctor(Doctor {
+            config: needed(options.config.take(), "--config FILE")?,
+            run: options.run.take(),
+            form: options.form.take().unwrap_or_default(),
+        }),
         Some("explain") => Command::Explain(Explain {
             config: needed(options.config.take(), "--config FILE")?,
             from: needed(options.from.take(), "--from TRUNK")?,

@@ -8,8 +8,10 @@
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use console::doctor::{Physician, Report};
 use console::{Console, Fault, Judge, Settings, World};
 use ring::rand::{SecureRandom, SystemRandom};
 use store::Wall;
@@ -18,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli;
 use crate::configuration::Configuration;
+use crate::doctor;
 use crate::run_dir::RunDir;
 use crate::supervise;
 
@@ -49,7 +52,11 @@ pub fn run(arguments: &cli::Console) -> Result<(), Box<dyn Error>> {
         };
         // Before its notice is there, by which others know that it is ready.
         run.announce("console")?;
-        let console = Console::open(settings, court, world()).await?;
+        let physician = HouseCall {
+            file: arguments.config.clone(),
+            door: run.control_socket(),
+        };
+        let console = Console::open(settings, court, physician, world()).await?;
         let address = console.address()?;
         if let Some(code) = console.setup_code() {
             tracing::info!("nobody has entered yet: open https://{address}/ and enter with the set-up code {code}");
@@ -104,5 +111,17 @@ impl Judge for Court {
                 })
                 .collect()),
         }
+    }
+}
+
+/// Examines this box.
+struct HouseCall {
+    file: PathBuf,
+    door: PathBuf,
+}
+
+impl Physician for HouseCall {
+    fn examine(&self) -> Pin<Box<dyn Future<Output = Report> + Send + '_>> {
+        Box::pin(doctor::examine(&self.file, Some(&self.door)))
     }
 }

@@ -12,6 +12,7 @@ mod clock;
 pub mod configuration;
 pub mod console;
 pub mod control;
+pub mod doctor;
 pub mod journal;
 pub mod ladder;
 pub mod log;

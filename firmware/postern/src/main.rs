@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ::console::doctor::Light;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use call::route::{self, Caller};
@@ -19,7 +20,7 @@ use postern::cli::{self, Command, Form, Shown};
 use postern::configuration::Configuration;
 use postern::ladder::{self, Depth};
 use postern::run_dir::RunDir;
-use postern::{console, control, log, media, status, supervise};
+use postern::{console, control, doctor, log, media, status, supervise};
 use serde_json::{Value, json};
 
 /// Calls come and go by thousands of small pieces: the system's allocator costs control a tenth of its time, and that of musl, of
@@ -88,6 +89,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             return Err(order.carry_out(&std::env::current_exe()?).into());
         }
         Command::Explain(asked) => return explain(&asked),
+        Command::Doctor(asked) => return examine(&asked),
         Command::Media(arguments) => {
             log::start();
             supervise::end_with_supervisor()?;
@@ -139,6 +141,28 @@ fn check(file: &Path) -> ExitCode {
             ExitCode::from(WRONG)
         }
     }
+}
+
+/// Checks all that a call depends on.
+fn examine(asked: &cli::Doctor) -> Result<ExitCode, Box<dyn Error>> {
+    let door = match &asked.run {
+        Some(run) => Some(RunDir::at(run)?.control_socket()),
+        None => None,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let report = runtime.block_on(doctor::examine(&asked.config, door.as_deref()));
+    match asked.form {
+        Form::Text => print!("{report}"),
+        Form::Json => println!("{}", serde_json::to_string(&report)?),
+    }
+    Ok(if report.worst() == Light::Red {
+        ExitCode::from(WRONG)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Tells which way a call would take at this moment.

@@ -4,10 +4,12 @@
 
 pub(crate) mod calls;
 pub(crate) mod configuration;
+pub(crate) mod doctor;
 pub(crate) mod entry;
 pub(crate) mod live;
 mod problem;
 pub(crate) mod status;
+pub(crate) mod trunks;
 pub(crate) mod users;
 
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub(crate) struct Query<T>(pub(crate) T);
         entry::sign_out,
         status::status,
         live::events,
+        doctor::doctor,
+        trunks::trunks,
         calls::live,
         calls::hang_up,
         calls::history,
@@ -102,6 +106,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         )
         .route("/setup", post(entry::set_up))
         .route("/status", get(status::status))
+        .route("/doctor", post(doctor::doctor))
+        .route("/trunks", get(trunks::trunks))
         .route("/events", get(live::events))
         .route("/calls", get(calls::live))
         .route("/calls/{call}", delete(calls::hang_up))

@@ -1,4 +1,5 @@
-// What a page does by itself: parts marked data-live are fetched again and again. All works without it.
+// What a page does by itself: parts marked data-live are fetched again and again, until one comes that is marked data-done. What a
+// reader has opened stays open. All works without it.
 "use strict";
 for (const part of document.querySelectorAll("[data-live]")) {
   const again = async () => {
@@ -7,8 +8,13 @@ for (const part of document.querySelectorAll("[data-live]")) {
       if (answer.redirected || answer.status === 401) { location.reload(); return; }
       if (!answer.ok) throw new Error(answer.statusText);
       const text = await answer.text();
-      if (!part.contains(document.activeElement) || document.activeElement === document.body) part.innerHTML = text;
+      if (!part.contains(document.activeElement)) {
+        const open = [...part.querySelectorAll("details")].map((details) => details.open);
+        part.innerHTML = text;
+        part.querySelectorAll("details").forEach((details, place) => { details.open = open[place] ?? false; });
+      }
       part.classList.remove("stale");
+      if (part.querySelector("[data-done]")) return;
     } catch {
       part.classList.add("stale");
     }

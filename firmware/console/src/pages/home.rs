@@ -14,6 +14,7 @@ use super::shell::Place;
 use super::{Page, Reader, calls, configuration, shell};
 use crate::accounts::Right;
 use crate::api::status::{self, Status};
+use crate::api::trunks::{self, Trunk};
 use crate::api::{Problem, calls as api};
 use crate::app::App;
 use crate::text::Words;
@@ -44,6 +45,7 @@ pub(crate) async fn part(State(app): State<Arc<App>>, reader: Reader) -> Page {
 async fn content(app: &App, reader: &Reader) -> Result<Markup, Problem> {
     let words = reader.language.words();
     let live = api::now(app, &reader.who).await;
+    let trunks = trunks::seen(app, &reader.who).await.unwrap_or_default();
     let shown = match (live, reader.who.role.may(Right::SeeBox)) {
         (Err(problem), _) if problem.kind != "control_away" => return Err(problem),
         (Err(_), _) => html! { p.note.bad role="alert" { (words.control_away) } },
@@ -54,6 +56,8 @@ async fn content(app: &App, reader: &Reader) -> Result<Markup, Problem> {
                     (configuration::pending(words, &reader.who, until))
                 }
                 (figures(words, &status))
+                h2 { (words.trunks) }
+                (trunk_table(words, &trunks))
                 h2 { (words.calls_last_hour) }
                 (plot(words, &status.pulse))
                 h2 { (words.live) }
@@ -61,6 +65,8 @@ async fn content(app: &App, reader: &Reader) -> Result<Markup, Problem> {
             }
         }
         (Ok(live), false) => html! {
+            h2 { (words.trunks) }
+            (trunk_table(words, &trunks))
             h2 { (words.live) }
             (calls::live_table(words, &reader.who, &live))
         },
@@ -95,6 +101,49 @@ fn figures(words: &Words, status: &Status) -> Markup {
             }
         }
     }
+}
+
+/// Each target of each trunk, with what it last said.
+fn trunk_table(words: &Words, trunks: &[Trunk]) -> Markup {
+    if trunks.is_empty() {
+        return html! { p.empty { (words.no_trunks) } };
+    }
+    html! {
+        div.wide { table {
+            thead { tr {
+                th scope="col" { (words.trunk) } th scope="col" { (words.target) } th scope="col" { (words.stage) }
+                th scope="col" { (words.last_options) }
+            } }
+            tbody {
+                @for trunk in trunks {
+                    @if let Some(state) = &trunk.registration {
+                        tr { td { (trunk.trunk) } td { (words.registration) } (state_cell(state)) td {} }
+                    }
+                    @for target in &trunk.targets {
+                        tr {
+                            td { (trunk.trunk) } td { (target.target) } (state_cell(&target.state))
+                            td {
+                                (target.reason.as_deref().unwrap_or("–"))
+                                @if let Some(ago) = target.ago { span.soft { " · −" (ago) " " (words.seconds) } }
+                            }
+                        }
+                    }
+                    @if trunk.targets.is_empty() && trunk.registration.is_none() {
+                        tr { td { (trunk.trunk) } td { "–" } td { "–" } td { (words.not_asked) } }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+fn state_cell(state: &str) -> Markup {
+    let colour = match state {
+        "up" | "registered" => "good",
+        "unknown" | "trying" => "warn",
+        _ => "bad",
+    };
+    html! { td { b class=(colour) { (state) } } }
 }
 
 /// A line of samples; gaps where there are none.

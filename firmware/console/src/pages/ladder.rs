@@ -32,15 +32,14 @@ pub(crate) async fn page(
         .await
         .map_err(reader.fails())?;
     let title = format!("{} {call}", words.call);
+    let way = format!("/parts/history/{call}");
     let body = html! {
         h1 { (title) }
-        (summary(words, &ladder))
         p {
             a href={ "/api/v1/history/" (call) "/pcapng" } { (words.download_capture) } " · "
             a href={ "/api/v1/history/" (call) "/text" } { (words.download_text) }
         }
-        @if ladder.missing > 0 { p.note.warn { (words.missing) } }
-        (rungs(words, &ladder))
+        div data-live=[ladder.summary.ended.is_none().then_some(way)] { (content(words, &ladder)) }
     };
     let page = shell::page(
         &title,
@@ -50,6 +49,27 @@ pub(crate) async fn page(
         &body,
     );
     Ok(Html(page.into_string()))
+}
+
+/// The part of the page that is fetched again and again while the call runs.
+pub(crate) async fn part(
+    State(app): State<Arc<App>>,
+    reader: Reader,
+    Path(call): Path<u64>,
+) -> Page {
+    let ladder = climb(&app, &reader.who, call)
+        .await
+        .map_err(reader.fails())?;
+    let content = content(reader.language.words(), &ladder);
+    Ok(Html(content.into_string()))
+}
+
+fn content(words: &Words, ladder: &Ladder) -> Markup {
+    html! {
+        (summary(words, ladder))
+        @if ladder.missing > 0 { p.note.warn { (words.missing) } }
+        div data-done[ladder.summary.ended.is_some()] { (rungs(words, ladder)) }
+    }
 }
 
 fn summary(words: &Words, ladder: &Ladder) -> Markup {

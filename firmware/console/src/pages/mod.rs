@@ -8,6 +8,7 @@
 mod assets;
 mod calls;
 mod configuration;
+mod doctor;
 mod entry;
 mod home;
 mod ladder;
@@ -44,6 +45,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/calls/{call}/hang-up", post(calls::do_hang_up))
         .route("/history", get(calls::history))
         .route("/history/{call}", get(ladder::page))
+        .route("/parts/history/{call}", get(ladder::part))
         .route("/configuration", get(configuration::edit))
         .route("/configuration/check", post(configuration::do_check))
         .route("/configuration/commit", post(configuration::do_commit))
@@ -55,6 +57,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
             "/versions/{version}/roll-back",
             post(configuration::do_roll_back),
         )
+        .route("/doctor", get(doctor::page).post(doctor::do_examine))
         .route("/explain", get(configuration::explain))
         .route("/users", get(people::users))
         .route("/users/add", post(people::do_add))

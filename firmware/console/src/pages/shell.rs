@@ -17,18 +17,20 @@ pub(crate) enum Place {
     Configuration,
     Versions,
     Explain,
+    Doctor,
     Users,
     Audit,
 }
 
 impl Place {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Home,
         Self::Live,
         Self::History,
         Self::Configuration,
         Self::Versions,
         Self::Explain,
+        Self::Doctor,
         Self::Users,
         Self::Audit,
     ];
@@ -41,6 +43,7 @@ impl Place {
             Self::Configuration => "/configuration",
             Self::Versions => "/versions",
             Self::Explain => "/explain",
+            Self::Doctor => "/doctor",
             Self::Users => "/users",
             Self::Audit => "/audit",
         }
@@ -49,6 +52,7 @@ impl Place {
     const fn needs(self) -> Right {
         match self {
             Self::Home | Self::Live | Self::History => Right::SeeCalls,
+            Self::Doctor => Right::SeeBox,
             Self::Configuration | Self::Versions | Self::Explain => Right::Configure,
             Self::Users | Self::Audit => Right::Administer,
         }
@@ -62,6 +66,7 @@ impl Place {
             Self::Configuration => words.configuration,
             Self::Versions => words.versions,
             Self::Explain => words.explain,
+            Self::Doctor => words.doctor,
             Self::Users => words.users,
             Self::Audit => words.audit,
         }

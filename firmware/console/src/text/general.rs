@@ -26,6 +26,7 @@ words! {
     confirm_within: "Undo by itself unless confirmed within", "Desfazer sozinho se não for confirmado em";
     connections: "Connections", "Conexões";
     control_away: "Control does not answer. Calls in progress keep their audio; it is being started again.", "O controle não responde. As chamadas em curso mantêm o áudio; ele está sendo reiniciado.";
+    doctor: "Doctor", "Diagnóstico";
     document: "Document", "Documento";
     download_capture: "Capture (pcapng)", "Captura (pcapng)";
     download_text: "Text", "Texto";
@@ -43,6 +44,7 @@ words! {
     in_force: "in force", "em vigor";
     ladder: "Ladder", "Diagrama";
     language: "Language", "Idioma";
+    last_options: "Last OPTIONS", "Último OPTIONS";
     leg: "Leg", "Perna";
     legs: "Legs", "Pernas";
     live: "Live calls", "Chamadas ao vivo";
@@ -59,6 +61,8 @@ words! {
     no_calls: "No calls at the moment.", "Nenhuma chamada no momento.";
     no_changes: "Nothing changes.", "Nada muda.";
     no_history: "No call was found.", "Nenhuma chamada encontrada.";
+    no_trunks: "No trunk yet.", "Nenhum tronco ainda.";
+    not_asked: "not asked by OPTIONS", "não consultado por OPTIONS";
     not_confirm: "no need to confirm", "sem confirmação";
     number: "Number", "Número";
     operator: "Operator", "Operador";
@@ -68,6 +72,7 @@ words! {
     ports: "Media ports", "Portas de mídia";
     problem: "Problem", "Problema";
     programs: "Programs (API tokens)", "Programas (tokens da API)";
+    registration: "Registration", "Registro";
     remove: "Remove", "Remover";
     role: "Role", "Papel";
     roll_back: "Bring back", "Restaurar";
@@ -85,12 +90,14 @@ words! {
     skip: "Skip to the content", "Ir para o conteúdo";
     something_wrong: "That did not work", "Não funcionou";
     stage: "Stage", "Estado";
+    target: "Target", "Destino do tronco";
     tenant: "Tenant", "Cliente";
     tenant_admin: "Tenant admin", "Administrador do cliente";
     time: "Time (UTC)", "Hora (UTC)";
     to_trunk: "To trunk", "Para o tronco";
     token_once: "The program shows this token. It is told this once:", "O programa usa este token. Ele só aparece uma vez:";
     trunk: "Trunk", "Tronco";
+    trunks: "Trunks", "Troncos";
     user: "User", "Usuário";
     users: "Users", "Usuários";
     version: "Version", "Versão";

@@ -6,9 +6,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use console::doctor::{Check, Finding, Light, Physician, Report};
 use console::{Console, Fault, Judge, Settings, World};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -59,6 +61,26 @@ impl Judge for Parser {
     }
 }
 
+/// Finds one thing that is as it is to be, and one that tries to be markup.
+struct Healthy;
+
+impl Physician for Healthy {
+    fn examine(&self) -> Pin<Box<dyn Future<Output = Report> + Send + '_>> {
+        let finding = |light, seen: &str| Finding {
+            about: "trunk probe".to_owned(),
+            check: Check::Routes,
+            light,
+            seen: seen.to_owned(),
+            cure: None,
+        };
+        let findings = vec![
+            finding(Light::Green, "calls are routed"),
+            finding(Light::Red, "<script>alert(1)</script>"),
+        ];
+        Box::pin(std::future::ready(Report { findings }))
+    }
+}
+
 impl Rig {
     /// Starts a console whose control gives these answers.
     pub(crate) async fn start(
@@ -92,7 +114,7 @@ impl Rig {
             door: folder.join("control.sock"),
             notice: folder.join("console.json"),
         };
-        let console = Console::open(settings, Parser, world)
+        let console = Console::open(settings, Parser, Healthy, world)
             .await
             .expect("it starts");
         let rig = Self {
@@ -371,6 +393,13 @@ pub(crate) fn two_tenants(question: &Value) -> Value {
                 ]})
             }
         };
+    }
+    if question["query"] == "trunks" {
+        let targets = json!([{"target": "<script>alert(1)</script>", "reachable": "down", "last": "no_answer", "ago": 7}]);
+        return tenants
+            .map(|(number, tenant)| json!({"trunk": format!("trunk-{number}"), "tenant": tenant, "targets": targets}))
+            .into_iter()
+            .collect();
     }
     match question["query"].as_str() {
         Some("census") => json!({"calls": 3, "legs": 6, "media": true}),
