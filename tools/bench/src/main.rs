@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod crypto;
+mod history;
 mod line;
 mod place;
 mod process;
@@ -33,11 +34,16 @@ fn main() -> ExitCode {
             relay::run(cases);
             ExitCode::SUCCESS
         }
+        ["history", cases @ ..] if cases.iter().all(|case| history::CASES.contains(case)) => {
+            history::run(cases);
+            ExitCode::SUCCESS
+        }
         ["work", name, count] if sip::work(name, count) => ExitCode::SUCCESS,
         _ => {
             eprintln!("usage: bench sip [{}]", sip::CASES.join("|"));
             eprintln!("       bench crypto [{}]", crypto::CASES.join("|"));
             eprintln!("       bench relay [{}]", relay::CASES.join("|"));
+            eprintln!("       bench history [{}]", history::CASES.join("|"));
             ExitCode::from(2)
         }
     }
