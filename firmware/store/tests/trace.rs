@@ -141,7 +141,11 @@ fn a_call_is_whole_though_it_was_written_in_pieces_and_read_by_another_process()
     let mut archive = folder.open(ROOM);
     let mut assembly = Assembly::default();
     whole_call(&mut assembly, &mut archive, 7, 1_000);
-    assert_eq!(assembly.calls().count(), 0, "nothing is left in memory");
+    assert!(
+        assembly.live(CallNumber(7)).is_none(),
+        "nothing is left in memory"
+    );
+    assert_eq!(assembly.ended(), Vec::<&Summary>::new());
     for archive in [archive, folder.open(ROOM)] {
         let found = archive.read(CallNumber(7)).expect("it is kept");
         assert_eq!(texts(&found.items), expected());

@@ -181,8 +181,7 @@ impl Recorder {
             }
             Said::Event(at, event) => self.event(at, &event),
             Said::Asked(Asked::Search(query, answer)) => {
-                let page = self.archive.as_ref().map(|archive| archive.search(&query));
-                answer(page.unwrap_or_default());
+                answer(self.search(query));
             }
             Said::Asked(Asked::Read(call, answer)) => answer(self.read(call)),
         }
@@ -212,6 +211,25 @@ impl Recorder {
         }
         if let Some(heard) = after.take() {
             self.assembly.hear(at, heard);
+        }
+    }
+
+    /// What has just ended is on the first page, before what is filed. Should more have ended in the last seconds than a page holds,
+    /// the rest is found as soon as it is filed.
+    fn search(&self, mut query: Query) -> Page {
+        let mut recent = Vec::new();
+        if query.after.is_none() {
+            let ended = self.assembly.ended().into_iter();
+            let fitting = ended.filter(|call| query.fits(call));
+            recent.extend(fitting.take(query.most).cloned());
+        }
+        query.most -= recent.len();
+        let filed = self.archive.as_ref().map(|archive| archive.search(&query));
+        let filed = filed.unwrap_or_default();
+        recent.extend(filed.calls);
+        Page {
+            calls: recent,
+            next: filed.next,
         }
     }
 

@@ -5,6 +5,7 @@
 //!
 //! Not here: files (`archive`); the clock, which is in what is heard.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::mem;
 
@@ -214,9 +215,13 @@ impl Assembly {
         Some((&live.summary, &live.items))
     }
 
-    /// All calls in progress, in no order.
-    pub fn calls(&self) -> impl Iterator<Item = &Summary> {
-        self.calls.values().map(|live| &live.summary)
+    /// The calls that are over and still listened to, the newest first.
+    #[must_use]
+    pub fn ended(&self) -> Vec<&Summary> {
+        let calls = self.calls.values().map(|live| &live.summary);
+        let mut ended: Vec<_> = calls.filter(|call| call.ended != Micros(0)).collect();
+        ended.sort_by_key(|call| Reverse((call.ended, call.call)));
+        ended
     }
 
     /// How many calls were not followed, because too many were.
