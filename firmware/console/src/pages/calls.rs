@@ -108,7 +108,7 @@ pub(crate) fn live_table(words: &Words, who: &Who, calls: &[Live]) -> Markup {
     }
     let may_end = who.role.may(Right::EndCalls);
     html! {
-        div.wide {
+        div.wide role="region" aria-label=(words.live) tabindex="0" {
             table {
                 thead { tr {
                     th.number { (words.call) } th { (words.caller) } th { (words.called) } th { (words.from_trunk) }
@@ -138,7 +138,7 @@ fn past_table(words: &Words, calls: &[Past]) -> Markup {
         return html! { p.empty { (words.no_history) } };
     }
     html! {
-        div.wide {
+        div.wide role="region" aria-label=(words.history) tabindex="0" {
             table {
                 thead { tr {
                     th.number { (words.call) } th { (words.when) } th { (words.caller) } th { (words.called) }

@@ -158,7 +158,7 @@ pub(crate) async fn versions(
     let current = standing.map(|standing| standing.current);
     let body = html! {
         h1 { (words.versions) }
-        div.wide { table {
+        div.wide role="region" aria-label=(words.versions) tabindex="0" { table {
             thead { tr {
                 th.number { (words.version) } th { (words.when) } th { (words.author) } th { (words.what) } th { (words.comment) }
                 th { (words.action) }
@@ -312,7 +312,7 @@ fn told(words: &Words, verdict: &Verdict) -> Markup {
 pub(crate) fn faults(words: &Words, faults: &[Fault]) -> Markup {
     html! {
         h2 { (words.faults) }
-        div.wide { table {
+        div.wide role="region" aria-label=(words.faults) tabindex="0" { table {
             thead { tr { th { (words.place) } th { (words.problem) } } }
             tbody { @for fault in faults { tr {
                 td {

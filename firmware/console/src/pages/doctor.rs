@@ -78,7 +78,7 @@ fn by_subject(report: &Report) -> Vec<(&str, Vec<&Finding>)> {
 fn section(words: &Words, about: &str, findings: &[&Finding]) -> Markup {
     html! {
         h2 { (about) }
-        div.wide { table {
+        div.wide role="region" aria-label=(about) tabindex="0" { table {
             thead { tr { th scope="col" { (words.light) } th scope="col" { (words.seen) } } }
             tbody { @for finding in findings { tr {
                 td { b class=(colour(finding.light)) { (name(words, finding.light)) } }

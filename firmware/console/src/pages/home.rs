@@ -109,7 +109,7 @@ fn trunk_table(words: &Words, trunks: &[Trunk]) -> Markup {
         return html! { p.empty { (words.no_trunks) } };
     }
     html! {
-        div.wide { table {
+        div.wide role="region" aria-label=(words.trunks) tabindex="0" { table {
             thead { tr {
                 th scope="col" { (words.trunk) } th scope="col" { (words.target) } th scope="col" { (words.stage) }
                 th scope="col" { (words.last_options) }

@@ -101,7 +101,7 @@ fn rungs(words: &Words, ladder: &Ladder) -> Markup {
     };
     let began = ladder.summary.began;
     html! {
-        div.wide {
+        div.wide role="region" aria-label=(words.ladder) tabindex="0" {
             table.ladder {
                 caption { (words.ladder) }
                 thead { tr {

@@ -105,9 +105,9 @@ pub(crate) async fn audit(
     let deeds = deeds(&app, &reader.who, before).map_err(reader.fails())?;
     let body = html! {
         h1 { (words.audit) }
-        div.wide { table {
+        div.wide role="region" aria-label=(words.audit) tabindex="0" { table {
             thead { tr {
-                th.number { (words.number) } th { (words.when) } th { (words.who) } th { (words.address) } th { (words.what) } th {}
+                th.number { (words.number) } th { (words.when) } th { (words.who) } th { (words.address) } th { (words.what) } th { (words.about) }
             } }
             tbody { @for deed in &deeds { tr {
                 td.number { (deed.number) } td { (time::written(deed.at)) } td { (deed.who) }
@@ -155,7 +155,7 @@ fn people(app: &App, reader: &Reader, secret: Option<&str>) -> Result<Html<Strin
     };
     let body = html! {
         h1 { (words.users) }
-        div.wide { table {
+        div.wide role="region" aria-label=(words.users) tabindex="0" { table {
             thead { tr { th { (words.name) } th { (words.role) } th { (words.since) } th { (words.action) } } }
             tbody { @for user in &users { tr {
                 td { (user.name) } td { (role_name(words, &user.role)) } td { (time::written(user.since)) }
@@ -174,7 +174,7 @@ fn people(app: &App, reader: &Reader, secret: Option<&str>) -> Result<Html<Strin
             div.note role="status" { p { (words.token_once) } pre tabindex="0" { (secret) } }
         }
         @if !tokens.is_empty() {
-            div.wide { table {
+            div.wide role="region" aria-label=(words.programs) tabindex="0" { table {
                 thead { tr {
                     th { (words.name) } th { (words.role) } th { (words.by) } th { (words.since) } th { (words.action) }
                 } }
@@ -191,7 +191,7 @@ fn people(app: &App, reader: &Reader, secret: Option<&str>) -> Result<Html<Strin
             button { (words.add) }
         }
         h2 { (words.sessions) }
-        div.wide { table {
+        div.wide role="region" aria-label=(words.sessions) tabindex="0" { table {
             thead { tr { th { (words.user) } th { (words.address) } th { (words.began) } th { (words.since) } th { (words.action) } } }
             tbody { @for session in &sessions { tr {
                 td { (session.user) } td { (session.from) } td { (time::written(session.began)) } td { (time::written(session.seen)) }

@@ -3,6 +3,7 @@
 //! Not here: those of one room, which has its own section.
 
 words! {
+    about: "About", "Sobre";
     action: "Action", "Ação";
     add: "Add", "Adicionar";
     address: "Address", "Endereço";
