@@ -32,7 +32,7 @@ NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)
 help: ## list the targets
 	@echo "Postern: a session border controller that joins Microsoft Teams to SIP trunks."; echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
-	@echo; echo '  ARGS="--once --json"   for run: what to pass to the lab    BENCH=sip    for bench: sip, crypto, relay'
+	@echo; echo '  ARGS="--once --json"   for run: what to pass to the lab    BENCH=sip    for bench: sip, crypto, relay, history'
 	@echo '  TEST=name              for test: only tests so named       FUZZ_SECONDS  for fuzz: per target'
 	@echo '  BOARD=x86              for image: a file of board/boards   KEY=FILE      for image: signs (image key FILE)'
 	@echo '  VERSION=1.2.0 SEED=DIR for image: release, first settings  DEV=/dev/sdX  for flash'
@@ -42,7 +42,9 @@ build-needs:
 	@.ci/need apt $(BUILD_PACKAGES)
 
 test-needs: build-needs
-	@.ci/need apt $(PEER_PACKAGES) $(MACHINE_PACKAGES)
+	@.ci/need apt $(PEER_PACKAGES) $(MACHINE_PACKAGES) chromium
+	@.ci/need npm tests/node $(OUT)/node
+	@.ci/need pypi tests/python/requirements.txt $(OUT)/python
 
 # Told one test, only that one's needs: `make appliance` before it if it starts machines.
 appliance: build-needs ## build the static program that tests start in QEMU
