@@ -21,7 +21,7 @@ BUILD_PACKAGES := gcc libc6-dev pkg-config libssl-dev
 PEER_PACKAGES := iproute2 strace sip-tester baresip-core kamailio kamailio-tls-modules libsrtp2-dev python3-aiortc
 # What an image is made with, and machines to start it in.
 IMAGE_PACKAGES := e2fsprogs zstd
-MACHINE_PACKAGES := $(IMAGE_PACKAGES) qemu-system-x86 ovmf
+MACHINE_PACKAGES := $(IMAGE_PACKAGES) qemu-system-x86 ovmf curl
 # What counts instructions and allocations, and the libraries that benches compare with (Intel's is for Intel's processors).
 BENCH_PACKAGES := valgrind rtpengine-daemon $(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
 NEXTEST := $(shell PATH="$(PATH)" command -v cargo-nextest 2>/dev/null)

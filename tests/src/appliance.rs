@@ -14,6 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
+use crate::peers::free_port;
 use crate::place::{Place, program};
 use crate::workspace::root;
 
@@ -214,6 +217,18 @@ pub struct Appliance {
     /// What was said up to here has been waited for.
     heard: usize,
     sip: u16,
+    console: u16,
+    /// Where a visitor of its console keeps cookies.
+    cookies: PathBuf,
+}
+
+/// What the console of a box answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status of HTTP.
+    pub status: u16,
+    /// The body.
+    pub body: String,
 }
 
 impl Appliance {
@@ -232,7 +247,7 @@ impl Appliance {
                 .status();
             assert!(copied.expect("cp").success());
         }
-        let sip = free_udp_port();
+        let (sip, console) = (free_udp_port(), free_port(Ipv4Addr::LOCALHOST));
         let drive = |path: &Path, more: &str| format!("format=raw,file={}{more}", path.display());
         let mut line = Command::new(match machine {
             Machine::X86 => "qemu-system-x86_64",
@@ -256,7 +271,9 @@ impl Appliance {
             .args(["-drive", &format!("if=pflash,{}", drive(&variables, ""))])
             .args(["-drive", &format!("if=virtio,{}", drive(&disk, ""))])
             .args(["-device", "virtio-net-pci,netdev=n", "-netdev"])
-            .arg(format!("user,id=n,hostfwd=udp:127.0.0.1:{sip}-:5060"))
+            .arg(format!(
+                "user,id=n,hostfwd=udp:127.0.0.1:{sip}-:5060,hostfwd=tcp:127.0.0.1:{console}-:443"
+            ))
             .args(["-device", "virtio-rng-pci"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -264,12 +281,12 @@ impl Appliance {
             .spawn()
             .unwrap_or_else(|error| panic!("QEMU is not installed, see Makefile: {error}"));
         let said = Arc::new(Mutex::new(Vec::new()));
-        let mut console = child.stdout.take().expect("it is piped");
+        let mut screen = child.stdout.take().expect("it is piped");
         let keyboard = child.stdin.take().expect("it is piped");
         let heard = Arc::clone(&said);
         thread::spawn(move || {
             let mut piece = [0; 4_096];
-            while let Ok(count @ 1..) = console.read(&mut piece) {
+            while let Ok(count @ 1..) = screen.read(&mut piece) {
                 heard
                     .lock()
                     .expect("no panic with it")
@@ -282,6 +299,8 @@ impl Appliance {
             said,
             heard: 0,
             sip,
+            console,
+            cookies: place.path().join("cookies"),
         }
     }
 
@@ -375,6 +394,47 @@ impl Appliance {
             if Instant::now() > until {
                 panic!("it does not answer OPTIONS but says\n{}", self.said());
             }
+        }
+    }
+
+    /// Asks its web console over HTTPS, as a browser does that keeps cookies.
+    ///
+    /// # Panics
+    /// Where it does not answer at all.
+    #[must_use]
+    pub fn ask(
+        &self,
+        method: &str,
+        way: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let cookies = self.cookies.to_string_lossy();
+        let mut line = Command::new("curl");
+        line.args(["--silent", "--show-error", "--insecure", "--max-time", "60"])
+            .args(["--retry", "10", "--retry-connrefused", "--cookie", &cookies])
+            .args(["--cookie-jar", &cookies, "--request", method])
+            .args(["--write-out", "\n%{http_code}"])
+            .arg(format!("https://127.0.0.1:{}{way}", self.console));
+        for (name, value) in headers {
+            line.args(["--header", &format!("{name}: {value}")]);
+        }
+        if let Some(body) = body {
+            line.args(["--header", "content-type: application/json", "--data"])
+                .arg(body.to_string());
+        }
+        let output = line.output().expect("curl is installed, see Makefile");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let trouble = String::from_utf8_lossy(&output.stderr);
+        let (body, status) = said.rsplit_once('\n').unwrap_or_default();
+        assert!(
+            output.status.success(),
+            "{method} {way}: {trouble}\n{}",
+            self.said()
+        );
+        Answer {
+            status: status.parse().expect("a status"),
+            body: body.to_owned(),
         }
     }
 

@@ -13,6 +13,7 @@ use std::{env, thread};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use serde_json::{Value, json};
 
 use tests::appliance::{Appliance, Image, Machine, Make, Shelf, Workshop};
 use tests::place::Place;
@@ -71,6 +72,43 @@ fn the_same_sources_give_the_same_octets() {
     assert!(bundle == read(&again.bundle), "the bundle differs");
 }
 
+const PASSWORD: &str = "correct horse";
+
+/// Sets a fresh box up through its web console: enters by the code that only its serial console tells, and changes its settings.
+fn set_up(appliance: &mut Appliance) -> String {
+    let code = code(appliance);
+    let wrong = json!({ "code": "AAAA-AAAA-AAAA-AAAA", "name": "eve", "password": PASSWORD });
+    assert_eq!(
+        appliance
+            .ask("POST", "/api/v1/setup", &[], Some(&wrong))
+            .status,
+        401
+    );
+    let first = json!({ "code": code, "name": "ana", "password": PASSWORD });
+    let answer = appliance.ask("POST", "/api/v1/setup", &[], Some(&first));
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    appliance.type_line("code");
+    appliance.await_said("none: somebody has set the web console up", SOON);
+
+    let session = appliance.ask("GET", "/api/v1/session", &[], None);
+    let session: Value = serde_json::from_str(&session.body).expect("JSON");
+    let word = session["form"].as_str().expect("a word");
+    let text = SETTINGS.replace("24000-24099", "24000-24199");
+    let change = json!({ "text": text, "comment": "more ports" });
+    let headers = [("x-postern-form", word), ("if-match", "\"1\"")];
+    let answer = appliance.ask("PUT", "/api/v1/configuration", &headers, Some(&change));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(configuration(appliance), text);
+    appliance.await_options(SOON);
+    text
+}
+
+fn configuration(appliance: &Appliance) -> String {
+    let answer = appliance.ask("GET", "/api/v1/configuration", &[], None);
+    let answer: Value = serde_json::from_str(&answer.body).expect("JSON");
+    answer["text"].as_str().expect("a text").to_owned()
+}
+
 #[test]
 fn a_box_serves_takes_an_update_keeps_it_and_refuses_what_it_should() {
     let workshop = workshop("life");
@@ -96,6 +134,7 @@ fn a_box_serves_takes_an_update_keeps_it_and_refuses_what_it_should() {
     let mut appliance = Appliance::start(Machine::X86, workshop.place(), &first);
     appliance.await_options(START);
     appliance.await_said("data is mounted check=Clean", SOON);
+    let before = set_up(&mut appliance);
     for (bundle, reason) in [
         ("changed", "the image in it is not the one that was signed"),
         (&name(&forged.bundle), "a key that this box does not trust"),
@@ -126,6 +165,15 @@ fn a_box_serves_takes_an_update_keeps_it_and_refuses_what_it_should() {
     let mut appliance = Appliance::start(Machine::X86, workshop.place(), &first);
     appliance.await_options(START);
     appliance.await_said("postern begins version=1.1.0", SOON);
+    // Users, versions and settings are those that the release before knew.
+    let entry = json!({ "name": "ana", "password": PASSWORD });
+    assert_eq!(
+        appliance
+            .ask("POST", "/api/v1/session", &[], Some(&entry))
+            .status,
+        204
+    );
+    assert_eq!(configuration(&appliance), before);
     appliance.type_line("off");
     appliance.await_off(SOON);
 }
@@ -194,6 +242,7 @@ fn the_box_on_arm_boots_to_a_listener_that_answers() {
     let mut appliance = Appliance::start(Machine::Arm, workshop.place(), &image);
     appliance.await_options(START);
     appliance.await_said("data is mounted check=Clean", SOON);
+    let _ = set_up(&mut appliance);
     appliance.type_line("off");
     appliance.await_off(SOON);
 }
@@ -242,8 +291,9 @@ fn no_power_cut_in_an_update_makes_a_box_dead_or_forgetful() {
     assert!(!appliance.said().contains("NOT MOUNTED"));
 }
 
-/// The code of the box, which only its data partition has.
+/// The set-up code of a box, which only its data partition has.
 fn code(appliance: &mut Appliance) -> String {
+    appliance.await_said("the box is well", SOON);
     appliance.type_line("code");
     appliance.await_rest("code       ", SOON)
 }

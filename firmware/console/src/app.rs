@@ -141,8 +141,19 @@ pub(crate) struct App {
     pub(crate) examination: tokio::sync::Mutex<()>,
     audit: Mutex<Audit>,
     setup: Mutex<Option<String>>,
+    code_file: PathBuf,
     notice: PathBuf,
     address: Mutex<Option<SocketAddr>>,
+}
+
+/// The set-up code, the same over restarts: who has written it down at the box may need it a day later.
+fn kept_code(file: &Path, world: &World) -> io::Result<String> {
+    if let Ok(code) = fs::read_to_string(file) {
+        return Ok(code);
+    }
+    let code = setup_code(world.octets()?);
+    file::replace(file, code.as_bytes())?;
+    Ok(code)
 }
 
 impl std::fmt::Debug for App {
@@ -159,8 +170,9 @@ impl App {
         world: World,
     ) -> Result<Self, OpenError> {
         let users = Users::on(Shelf::of(database));
+        let code_file = settings.data.join("setup-code");
         let setup = if users.is_empty()? {
-            Some(setup_code(world.octets()?))
+            Some(kept_code(&code_file, &world)?)
         } else {
             None
         };
@@ -179,6 +191,7 @@ impl App {
             examination: tokio::sync::Mutex::new(()),
             audit: Mutex::new(Audit::open(&settings.data.join("audit"))?),
             setup: Mutex::new(setup),
+            code_file,
             notice: settings.notice,
             address: Mutex::new(None),
             world,
@@ -205,6 +218,8 @@ impl App {
     /// Somebody has entered by it.
     pub(crate) fn use_up_setup_code(&self) {
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        // Worth nothing from here on, whether it can be removed or not.
+        let _ = block_in_place(|| fs::remove_file(&self.code_file));
         if let Err(error) = block_in_place(|| self.renew_notice()) {
             tracing::warn!(%error, "the notice still shows a set-up code that is worth nothing");
         }

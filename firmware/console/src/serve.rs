@@ -111,7 +111,8 @@ async fn converse(stream: TcpStream, from: SocketAddr, acceptor: &TlsAcceptor, r
     let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await else {
         return;
     };
-    let service = TowerToHyperService::new(router.layer(axum::Extension(Origin(from.ip()))));
+    let service =
+        TowerToHyperService::new(router.layer(axum::Extension(Origin(from.ip().to_canonical()))));
     let conversation = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)

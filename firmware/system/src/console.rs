@@ -88,6 +88,8 @@ pub struct Status {
     pub memory: Option<(u64, u64)>,
     /// What became of the last update.
     pub last_update: Option<String>,
+    /// The code by which the web console is entered for the first time, while nobody has.
+    pub code: Option<String>,
 }
 
 impl Status {
@@ -102,6 +104,16 @@ impl Status {
         }
         if self.addresses.is_empty() {
             text.push_str("address    none yet\n");
+        }
+        for (_, address) in &self.addresses {
+            let host = match address.contains(':') {
+                true => format!("[{address}]"),
+                false => address.clone(),
+            };
+            let _ = writeln!(text, "open       https://{host}/");
+        }
+        if let Some(code) = &self.code {
+            let _ = writeln!(text, "code       {code}");
         }
         for (plane, runs, restarts) in &self.planes {
             let state = if *runs { "runs" } else { "does not run" };

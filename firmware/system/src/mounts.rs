@@ -69,6 +69,15 @@ pub fn data(device: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Has a place for data in memory, where there is no disk for it.
+///
+/// # Errors
+/// Where the kernel refuses.
+pub fn data_in_memory() -> io::Result<()> {
+    mount("data", DATA, "tmpfs", SAFE, c"mode=0755,size=25%")?;
+    Ok(())
+}
+
 /// Mounts the boot partition so that it cannot be changed by accident.
 ///
 /// # Errors

@@ -358,7 +358,7 @@ impl Machine {
             Word::Nothing => {}
             Word::Help => print!("{HELP}"),
             Word::Status => print!("{}", self.status(planes).text()),
-            Word::Code => println!("code       {}", settings::code()),
+            Word::Code => println!("code       {}", told_code()),
             Word::SureToReset => {
                 println!("All settings will be lost. Say it again to have it done.")
             }
@@ -427,7 +427,19 @@ impl Machine {
                 .ok()
                 .and_then(|text| crate::console::memory(&text)),
             last_update: self.memory.last.clone(),
+            code: planes::notice().and_then(|notice| notice.setup_code),
         }
+    }
+}
+
+/// The set-up code, or why there is none.
+fn told_code() -> String {
+    match planes::notice() {
+        None => "the web console is not there yet".to_owned(),
+        Some(notice) => notice.setup_code.unwrap_or_else(|| {
+            "none: somebody has set the web console up; reset forgets it, with all settings"
+                .to_owned()
+        }),
     }
 }
 
@@ -457,6 +469,7 @@ fn not_before(built: u64) {
 fn mount_partitions(partitions: Option<&data::Partitions>) -> (bool, Option<Slots>) {
     let Some(partitions) = partitions else {
         tracing::error!("no disk of ours; the box serves from memory");
+        serve_from_memory();
         return (false, None);
     };
     let keeps_data = match data::mount(&partitions.data) {
@@ -466,6 +479,7 @@ fn mount_partitions(partitions: Option<&data::Partitions>) -> (bool, Option<Slot
         }
         Err(error) => {
             tracing::error!(%error, "the data cannot be mounted; the box serves from memory");
+            serve_from_memory();
             false
         }
     };
@@ -477,6 +491,12 @@ fn mount_partitions(partitions: Option<&data::Partitions>) -> (bool, Option<Slot
         }
     };
     (keeps_data, slots)
+}
+
+fn serve_from_memory() {
+    if let Err(error) = mounts::data_in_memory() {
+        tracing::error!(%error, "nor is there memory for it");
+    }
 }
 
 /// Lines of the serial console; a thread of its own, for a terminal cannot be waited for otherwise.

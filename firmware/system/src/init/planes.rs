@@ -5,6 +5,7 @@
 //! Not here: when to start again (`supervision`); what their answers mean (`health`).
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -13,6 +14,7 @@ use config::document::packets::Packets;
 use embassy_time::Instant;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use rustix::thread::CapabilitySet;
+use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
@@ -21,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::{Event, settings};
 use crate::confine::Order;
 use crate::health::{Remedy, Sign};
-use crate::listening::{self, Place};
+use crate::listening::{self, Kind, Place};
 use crate::supervision::{self, Service};
 
 /// Where they meet.
@@ -45,10 +47,10 @@ struct Plane {
     process: Option<Pid>,
 }
 
-/// Both planes.
+/// All of them.
 pub(super) struct Planes {
-    /// Media before control, which looks for it.
-    planes: [Plane; 2],
+    /// Media before control, which looks for it; the console last, for calls come first.
+    planes: [Plane; 3],
     asked: Option<Instant>,
     /// Where control is to listen, by the settings of that moment.
     places: Option<(SystemTime, Vec<Place>)>,
@@ -56,6 +58,31 @@ pub(super) struct Planes {
 
 const MEDIA: usize = 0;
 const CONTROL: usize = 1;
+const CONSOLE: usize = 2;
+/// Where people find the web console, at each address of the box.
+const PORT: u16 = 443;
+
+/// What the console tells of itself once it serves.
+#[derive(Debug, Deserialize)]
+pub(super) struct Notice {
+    /// While nobody has entered.
+    pub(super) setup_code: Option<String>,
+}
+
+/// What the console has told; `None` before it serves.
+pub(super) fn notice() -> Option<Notice> {
+    let notice = std::fs::read(Path::new(RUN).join("console.json")).ok()?;
+    serde_json::from_slice(&notice).ok()
+}
+
+/// Where the console listens. A kernel without IPv6 has no address for all.
+fn console() -> SocketAddr {
+    let all = match Path::new("/proc/net/if_inet6").exists() {
+        true => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        false => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(all, PORT)
+}
 
 impl Planes {
     pub(super) fn new(now: Instant) -> Self {
@@ -65,7 +92,7 @@ impl Planes {
             process: None,
         };
         Self {
-            planes: [plane("media"), plane("control")],
+            planes: [plane("media"), plane("control"), plane("console")],
             asked: None,
             places: None,
         }
@@ -115,7 +142,8 @@ impl Planes {
         let places = places.unwrap_or_default();
         let events = events.clone();
         tokio::spawn(async move {
-            let hears = || listening::missing(Path::new("/proc"), &places).is_empty();
+            let hears =
+                || notice().is_some() && listening::missing(Path::new("/proc"), &places).is_empty();
             let sign = match timeout(ANSWER, census()).await {
                 Ok(Ok(true)) if !hears() => Sign::Deaf,
                 Ok(Ok(true)) => Sign::Well,
@@ -134,7 +162,13 @@ impl Planes {
         if self.places.as_ref().is_none_or(|(of, _)| *of != changed) {
             let document = settings::document();
             let places = document.as_ref().map(listening::places);
-            self.places = Some((changed, places.unwrap_or_default()));
+            let mut places = places.unwrap_or_default();
+            // A box that nobody can set right from afar is not well.
+            places.push(Place {
+                kind: Kind::Connections,
+                address: console(),
+            });
+            self.places = Some((changed, places));
         }
     }
 
@@ -174,10 +208,10 @@ impl Planes {
             .collect()
     }
 
-    /// Ends both, control first: media loses its calls only after control has let them go.
+    /// Ends all, control before media, which loses its calls only after control has let them go.
     pub(super) async fn end(mut self) {
         let now = Instant::from_micros(0);
-        for index in [CONTROL, MEDIA] {
+        for index in [CONSOLE, CONTROL, MEDIA] {
             let plane = &mut self.planes[index];
             plane.service.handle(now, supervision::Event::Stop);
             plane.signal(Signal::TERM);
@@ -213,6 +247,12 @@ async fn census() -> io::Result<bool> {
 fn spawn(name: &str) -> io::Result<Pid> {
     let mut arguments = vec![name.into(), "--run".into(), RUN.into()];
     arguments.extend(["--config".into(), settings::file().into()]);
+    let mut write = vec![RUN, settings::FOLDER];
+    if name == "console" {
+        arguments.extend(["--listen".into(), console().to_string().into()]);
+        arguments.extend(["--data".into(), settings::CONSOLE.into()]);
+        write.push(settings::CONSOLE);
+    }
     let paths = |paths: &[&str]| {
         paths
             .iter()
@@ -223,7 +263,7 @@ fn spawn(name: &str) -> io::Result<Pid> {
         user: USER,
         keep: capabilities(name),
         read: paths(&["/etc", "/proc", "/sys", "/run"]),
-        write: paths(&[RUN, settings::FOLDER]),
+        write: paths(&write),
         arguments,
     };
     let child = Command::new(PROGRAM)
@@ -244,7 +284,7 @@ fn capabilities(name: &str) -> CapabilitySet {
         packets.is_some_and(|packets| !matches!(packets, Packets::Sockets))
     };
     match name {
-        "control" => CapabilitySet::NET_BIND_SERVICE,
+        "control" | "console" => CapabilitySet::NET_BIND_SERVICE,
         _ if past_the_kernel() => {
             CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN | CapabilitySet::BPF
         }

@@ -1,13 +1,13 @@
-//! The settings of a box: its own, those it came with, or none yet; and the code by which a person claims it.
+//! The settings of a box: its own, those it came with, or none yet.
 //!
-//! A box that has none serves nobody but its console, on the address that it was given. What it came with lies in the boot
-//! partition (`seed/`) and is taken once.
+//! A box that has none serves nobody but its console, on the address that it was given: it gets settings that say just that, which
+//! follow the address for as long as nobody has changed them. What it came with lies in the boot partition (`seed/`) and is taken once.
 //!
 //! Not here: what settings mean (`config`); keeping versions of them (`store`).
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -20,16 +20,13 @@ use crate::mounts;
 
 /// What the planes may keep.
 pub(super) const FOLDER: &str = "/data/postern";
+/// What the web console keeps: versions, users, the log of what they did.
+pub(super) const CONSOLE: &str = "/data/console";
 const NAME: &str = "postern.toml";
 
-/// The file that the planes read.
+/// The file that the planes read, and the console writes.
 pub(super) fn file() -> PathBuf {
-    let own = Path::new(FOLDER).join(NAME);
-    if own.exists() {
-        own
-    } else {
-        Path::new(RUN).join(NAME)
-    }
+    Path::new(FOLDER).join(NAME)
 }
 
 pub(super) fn document() -> Option<Document> {
@@ -48,20 +45,17 @@ pub(super) fn are_valid() -> bool {
 /// Makes the folders of the planes, and takes what the box came with.
 pub(super) fn prepare() -> io::Result<()> {
     fs::set_permissions(OWN, fs::Permissions::from_mode(0o700))?;
-    for folder in [FOLDER, RUN] {
+    for folder in [FOLDER, CONSOLE, RUN] {
         fs::create_dir_all(folder)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
         chown(folder, Some(USER), Some(USER))?;
     }
-    if !Path::new(FOLDER).join(NAME).exists()
+    if !file().exists()
         && let Err(error) = take_seed(&Path::new(mounts::BOOT).join("seed"), Path::new(FOLDER))
     {
         tracing::warn!(%error, "the settings that the box came with are not taken");
     }
-    let code = code();
-    let shown = Path::new(RUN).join("setup-code");
-    fs::write(&shown, code)?;
-    chown(shown, Some(USER), Some(USER))
+    Ok(())
 }
 
 /// Copies all files, the one that makes the rest count last: cut short, it is done again.
@@ -76,44 +70,48 @@ fn take_seed(seed: &Path, folder: &Path) -> io::Result<()> {
             continue;
         };
         let to = folder.join(name);
-        let fresh = to.with_extension("new");
-        fs::copy(&from, &fresh)?;
-        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
-        // Outside of a box nobody has this number.
-        let _ = chown(&fresh, Some(USER), Some(USER));
-        File::open(&fresh)?.sync_all()?;
-        fs::rename(fresh, to)?;
+        put(&fs::read(&from)?, &to)?;
     }
     File::open(folder)?.sync_all()
 }
 
-/// Settings for a box that has none: its address, and nobody who may call.
+/// Writes a file of the planes whole, or not at all.
+fn put(octets: &[u8], to: &Path) -> io::Result<()> {
+    let fresh = to.with_extension("new");
+    fs::write(&fresh, octets)?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
+    // Outside of a box nobody has this number.
+    let _ = chown(&fresh, Some(USER), Some(USER));
+    File::open(&fresh)?.sync_all()?;
+    fs::rename(fresh, to)
+}
+
+/// Settings for a box that has none: its address, and nobody who may call. What somebody has set is left alone.
 pub(super) fn write_default(address: Ipv4Addr) {
     let text = default_text(address);
-    let path = Path::new(RUN).join(NAME);
-    if let Err(error) = fs::write(&path, text) {
+    match fs::read_to_string(file()) {
+        Ok(own) if own == text || !is_untouched(&own) => return,
+        _ => {}
+    }
+    if let Err(error) = put(text.as_bytes(), &file()) {
         tracing::warn!(%error, "there are no settings to begin with");
     }
+}
+
+/// Whether settings are what a box begins with, for whatever address.
+fn is_untouched(text: &str) -> bool {
+    let document = config::parse(text).ok();
+    let address = document.and_then(|document| match document.listeners.first()?.address.ip() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
+    address.is_some_and(|address| default_text(address) == text)
 }
 
 fn default_text(address: Ipv4Addr) -> String {
     format!(
         "version = 1\n\n[media]\naddress = \"{address}\"\n\n[[listener]]\nname = \"udp\"\ntransport = \"udp\"\naddress = \"{address}:5060\"\n"
     )
-}
-
-/// The code by which a person who stands before the box claims its console.
-pub(super) fn code() -> String {
-    let file = Path::new(OWN).join("setup-code");
-    if let Ok(code) = fs::read_to_string(&file) {
-        return code;
-    }
-    let number = chance().map(|number| format!("{:08}", number % 100_000_000));
-    let code = number.unwrap_or_default();
-    if let Err(error) = fs::write(&file, &code) {
-        tracing::warn!(%error, "the code changes with the next start");
-    }
-    code
 }
 
 /// A number that nobody knows.
@@ -123,19 +121,11 @@ pub(super) fn chance() -> io::Result<u32> {
     Ok(u32::from_ne_bytes(octets))
 }
 
-/// Forgets all that was set, and the code; which releases were kept is no setting.
+/// Forgets all that was set, and who may enter the console; which releases were kept is no setting.
 pub(super) fn forget() {
-    for path in [
-        Path::new(FOLDER).to_owned(),
-        Path::new(OWN).join("setup-code"),
-    ] {
-        let gone = if path.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        if let Err(error) = gone {
-            tracing::error!(path = %path.display(), %error, "not forgotten");
+    for folder in [FOLDER, CONSOLE] {
+        if let Err(error) = fs::remove_dir_all(folder) {
+            tracing::error!(folder, %error, "not forgotten");
         }
     }
 }
@@ -149,6 +139,10 @@ mod tests {
         let text = default_text(Ipv4Addr::new(192, 0, 2, 7));
         let document = config::parse(&text).expect("in order");
         assert!(document.trunks.is_empty());
+        assert!(is_untouched(&text));
+        assert!(!is_untouched(&text.replace("5060", "5062")));
+        assert!(!is_untouched(&format!("{text}# mine\n")));
+        assert!(!is_untouched("not settings"));
     }
 
     #[test]
