@@ -23,6 +23,7 @@ use tokio::time::{interval, sleep};
 
 use crate::accounts::{Attempts, Sessions, Users, setup_code};
 use crate::api::Problem;
+use crate::certificates::{Folder, Notary};
 use crate::doctor::Physician;
 use crate::documents::{Documents, Judge};
 use crate::plane::Plane;
@@ -82,6 +83,7 @@ impl Console {
         settings: Settings,
         judge: impl Judge + 'static,
         physician: impl Physician + 'static,
+        notary: impl Notary + 'static,
         world: World,
     ) -> Result<Self, OpenError> {
         let database = Database::open(&settings.data)?;
@@ -90,7 +92,7 @@ impl Console {
         let app = App::new(
             settings,
             &database,
-            (Box::new(judge), Box::new(physician)),
+            (Box::new(judge), Box::new(physician), Box::new(notary)),
             world,
         )?;
         app.announce(listener.local_addr()?)?;
@@ -137,6 +139,8 @@ pub(crate) struct App {
     pub(crate) pulse: Pulse,
     pub(crate) passwords: Arc<Semaphore>,
     pub(crate) physician: Box<dyn Physician>,
+    pub(crate) notary: Box<dyn Notary>,
+    pub(crate) certificates: Folder,
     /// One examination at a time.
     pub(crate) examination: tokio::sync::Mutex<()>,
     audit: Mutex<Audit>,
@@ -166,7 +170,7 @@ impl App {
     fn new(
         settings: Settings,
         database: &Database,
-        (judge, physician): (Box<dyn Judge>, Box<dyn Physician>),
+        (judge, physician, notary): (Box<dyn Judge>, Box<dyn Physician>, Box<dyn Notary>),
         world: World,
     ) -> Result<Self, OpenError> {
         let users = Users::on(Shelf::of(database));
@@ -177,6 +181,7 @@ impl App {
             None
         };
         let text = fs::read_to_string(&settings.config)?;
+        let certificates = Folder::new(&settings.config, &settings.data);
         let documents = Documents::new(Versions::of(database), settings.config, judge);
         documents.settle(&text, world.now())?;
         Ok(Self {
@@ -188,6 +193,8 @@ impl App {
             pulse: Pulse::default(),
             passwords: Arc::new(Semaphore::new(PASSWORDS)),
             physician,
+            notary,
+            certificates,
             examination: tokio::sync::Mutex::new(()),
             audit: Mutex::new(Audit::open(&settings.data.join("audit"))?),
             setup: Mutex::new(setup),

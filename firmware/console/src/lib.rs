@@ -20,6 +20,7 @@ mod access;
 mod accounts;
 mod api;
 mod app;
+pub mod certificates;
 pub mod doctor;
 mod documents;
 mod pages;

@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli;
 use crate::configuration::Configuration;
 use crate::doctor;
+use crate::notary::Office;
 use crate::run_dir::RunDir;
 use crate::supervise;
 
@@ -56,7 +57,7 @@ pub fn run(arguments: &cli::Console) -> Result<(), Box<dyn Error>> {
             file: arguments.config.clone(),
             door: run.control_socket(),
         };
-        let console = Console::open(settings, court, physician, world()).await?;
+        let console = Console::open(settings, court, physician, Office, world()).await?;
         let address = console.address()?;
         if let Some(code) = console.setup_code() {
             tracing::info!("nobody has entered yet: open https://{address}/ and enter with the set-up code {code}");

@@ -7,6 +7,7 @@
 //! - [`log`]: what is said, and how often a stranger can make us say it.
 #![forbid(unsafe_code)]
 
+mod certificate;
 pub mod cli;
 mod clock;
 pub mod configuration;
@@ -19,6 +20,7 @@ pub mod log;
 pub mod media;
 pub mod media_link;
 pub mod net;
+mod notary;
 pub mod resolver;
 pub mod run_dir;
 pub mod status;

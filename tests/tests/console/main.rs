@@ -6,13 +6,18 @@
 //! Not here: what the API answers to whom (`firmware/console/tests`).
 #![forbid(unsafe_code)]
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use openssl::pkcs12::Pkcs12;
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tests::certificates::Authority;
 use tests::peers::{Peer, free_port};
 use tests::place::{Place, program};
 use tests::scenario::{Side, Step, scenario};
@@ -92,6 +97,7 @@ impl Lab {
             .env("NODE_PATH", modules)
             .env("CONSOLE", self.text("console"))
             .env("SETUP_CODE", self.text("setup_code"))
+            .env("PLACE", self.place.path())
             .env("SCREENSHOTS", installed().join("screenshots"))
             .env("HOME", self.place.path())
             .stdin(Stdio::null())
@@ -114,6 +120,23 @@ fn from_the_set_up_code_to_a_call_that_is_watched_in_its_ladder_and_hung_up() {
     let mut call = lab.call();
     lab.browse("first_start");
     assert!(call.ended(std::time::Duration::from_secs(20)).success());
+}
+
+#[test]
+fn certificates_come_into_use_while_a_call_goes_on() {
+    let lab = Lab::start("console-certificates");
+    let own = Authority::new("An authority").sign(&["sbc.northwind.example"]);
+    lab.place.write("chain.pem", &own.certificate);
+    lab.place.write("key.pem", &own.key);
+    let key = PKey::private_key_from_pem(own.key.as_bytes()).expect("a key");
+    let certificate = X509::from_pem(own.certificate.as_bytes()).expect("a certificate");
+    let mut archive = Pkcs12::builder();
+    archive.name("northwind").pkey(&key).cert(&certificate);
+    let archive = archive.build2("letmein").expect("PKCS#12");
+    let file = lab.place.path().join("pair.p12");
+    fs::write(file, archive.to_der().expect("DER")).expect("written");
+    let _call = lab.call();
+    lab.browse("certificates");
 }
 
 #[test]

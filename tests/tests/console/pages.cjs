@@ -208,6 +208,54 @@ const steps = {
     return [page];
   },
 
+  async certificates() {
+    const page = await person();
+    await setUp(page);
+    const call = await liveCall(page);
+    const row = (name) => page.getByRole("row").filter({ has: page.getByRole("cell", { name, exact: true }) });
+    const fileOf = (name) => path.join(process.env.PLACE, name);
+    const form = (button) => page.locator("form.fields").filter({ has: page.getByRole("button", { name: button, exact: true }) });
+
+    // A key is made here and stays here; an authority is shown the request.
+    await go(page, "/certificates");
+    const asking = form("Make a request");
+    await asking.getByLabel("Name", { exact: true }).fill("northwind");
+    await asking.getByLabel("DNS names, one a line").fill("sbc.northwind.example\nsbc2.northwind.example");
+    await asking.getByRole("button").click();
+    const request = page.getByLabel("Give this to your authority");
+    await request.waitFor();
+    assert.match(await request.inputValue(), /^-----BEGIN CERTIFICATE REQUEST-----/);
+    assert.ok(!(await page.content()).includes("PRIVATE KEY"));
+    await picture(page, "certificate-request");
+
+    // What is signed with another key is refused, and the request still waits.
+    const answer = form("Install northwind");
+    await answer.getByLabel("Or from a file").setInputFiles(fileOf("chain.pem"));
+    await answer.getByRole("button", { name: "Install northwind" }).click();
+    await page.getByText("the key does not fit the certificate").waitFor();
+    await go(page, "/certificates");
+    await page.getByRole("button", { name: "Take back northwind" }).click();
+    await request.waitFor({ state: "detached" });
+
+    // With its key as PEM, then another name from an archive.
+    const bringing = page.locator("form.fields").filter({ has: page.getByLabel(/^Key \(PEM\)/) });
+    await bringing.getByLabel("Name", { exact: true }).fill("northwind");
+    const files = bringing.getByLabel("Or from a file");
+    await files.nth(0).setInputFiles(fileOf("chain.pem"));
+    await files.nth(1).setInputFiles(fileOf("key.pem"));
+    await bringing.getByRole("button", { name: "Install", exact: true }).click();
+    await row("northwind").getByText("sbc.northwind.example").waitFor();
+    const unpacking = page.locator("form.fields").filter({ has: page.getByLabel("PKCS#12 file") });
+    await unpacking.getByLabel("Name", { exact: true }).fill("unpacked");
+    await unpacking.getByLabel("PKCS#12 file").setInputFiles(fileOf("pair.p12"));
+    await unpacking.getByLabel("Password").fill("letmein");
+    await unpacking.getByRole("button", { name: "Install", exact: true }).click();
+    await row("unpacked").getByText("sbc.northwind.example").waitFor();
+    await picture(page, "certificates");
+    assert.equal(await liveCall(page), call, "the call goes on");
+    return [page];
+  },
+
   async tenants() {
     const admin = await person();
     await setUp(admin);
@@ -226,7 +274,7 @@ const steps = {
     const secrets = [CALLED, "contoso"];
     const look = (what, text) => secrets.forEach((secret) => assert.ok(!text.includes(secret), `${what} tells of ${secret}`));
     for (const way of ["/", "/parts/home", "/calls", "/parts/calls", "/history", "/history?text=2025550142", `/history/${call}`,
-      `/parts/history/${call}`, "/configuration", "/versions", "/versions/1", "/explain", "/doctor", "/users", "/audit"]) {
+      `/parts/history/${call}`, "/configuration", "/certificates", "/versions", "/versions/1", "/explain", "/doctor", "/users", "/audit"]) {
       await go(tia, way);
       look(way, await tia.content());
     }
@@ -274,7 +322,7 @@ const steps = {
       ["phone, dark", { viewport: PHONE, colorScheme: "dark" }],
     ]) {
       const page = await person({ ...options, storageState: await first.context().storageState() });
-      for (const way of ["/", "/calls", "/history", `/history/${call}`, "/history?text=nobody", "/configuration", "/versions", "/versions/1",
+      for (const way of ["/", "/calls", "/history", `/history/${call}`, "/history?text=nobody", "/configuration", "/certificates", "/versions", "/versions/1",
         "/explain", "/explain?from=probe&to=%2B12025550142&caller=", "/doctor", "/users", "/audit", "/nowhere"]) {
         await go(page, way);
         await judge(page, `${way} (${name})`);

@@ -3,6 +3,7 @@
 //! Not here: pages, which call the same functions.
 
 pub(crate) mod calls;
+pub(crate) mod certificates;
 pub(crate) mod configuration;
 pub(crate) mod doctor;
 pub(crate) mod entry;
@@ -57,6 +58,10 @@ pub(crate) struct Query<T>(pub(crate) T);
         live::events,
         doctor::doctor,
         trunks::trunks,
+        certificates::list,
+        certificates::request,
+        certificates::withdraw,
+        certificates::import,
         calls::live,
         calls::hang_up,
         calls::history,
@@ -108,6 +113,13 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/status", get(status::status))
         .route("/doctor", post(doctor::doctor))
         .route("/trunks", get(trunks::trunks))
+        .route("/certificates", get(certificates::list))
+        .route("/certificates/requests", post(certificates::request))
+        .route(
+            "/certificates/requests/{name}",
+            delete(certificates::withdraw),
+        )
+        .route("/certificates/{name}", put(certificates::import))
         .route("/events", get(live::events))
         .route("/calls", get(calls::live))
         .route("/calls/{call}", delete(calls::hang_up))

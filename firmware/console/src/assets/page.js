@@ -22,6 +22,15 @@ for (const part of document.querySelectorAll("[data-live]")) {
   };
   setTimeout(again, 2000);
 }
+for (const input of document.querySelectorAll("input[data-into]")) {
+  input.addEventListener("change", async () => {
+    const file = input.files[0];
+    if (!file) return;
+    const octets = new Uint8Array(await file.arrayBuffer());
+    const text = Array.from(octets, (octet) => String.fromCharCode(octet)).join("");
+    document.getElementById(input.dataset.into).value = "base64" in input.dataset ? btoa(text) : text;
+  });
+}
 for (const choice of document.querySelectorAll("select[data-send]")) {
   choice.addEventListener("change", () => choice.form.submit());
 }

@@ -7,6 +7,7 @@
 
 mod assets;
 mod calls;
+mod certificates;
 mod configuration;
 mod doctor;
 mod entry;
@@ -58,6 +59,10 @@ pub(crate) fn router() -> Router<Arc<App>> {
             post(configuration::do_roll_back),
         )
         .route("/doctor", get(doctor::page).post(doctor::do_examine))
+        .route("/certificates", get(certificates::page))
+        .route("/certificates/request", post(certificates::do_ask))
+        .route("/certificates/withdraw", post(certificates::do_withdraw))
+        .route("/certificates/install", post(certificates::do_install))
         .route("/explain", get(configuration::explain))
         .route("/users", get(people::users))
         .route("/users/add", post(people::do_add))

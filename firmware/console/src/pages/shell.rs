@@ -15,6 +15,7 @@ pub(crate) enum Place {
     Live,
     History,
     Configuration,
+    Certificates,
     Versions,
     Explain,
     Doctor,
@@ -23,11 +24,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Home,
         Self::Live,
         Self::History,
         Self::Configuration,
+        Self::Certificates,
         Self::Versions,
         Self::Explain,
         Self::Doctor,
@@ -41,6 +43,7 @@ impl Place {
             Self::Live => "/calls",
             Self::History => "/history",
             Self::Configuration => "/configuration",
+            Self::Certificates => "/certificates",
             Self::Versions => "/versions",
             Self::Explain => "/explain",
             Self::Doctor => "/doctor",
@@ -52,7 +55,7 @@ impl Place {
     const fn needs(self) -> Right {
         match self {
             Self::Home | Self::Live | Self::History => Right::SeeCalls,
-            Self::Doctor => Right::SeeBox,
+            Self::Doctor | Self::Certificates => Right::SeeBox,
             Self::Configuration | Self::Versions | Self::Explain => Right::Configure,
             Self::Users | Self::Audit => Right::Administer,
         }
@@ -64,6 +67,7 @@ impl Place {
             Self::Live => words.live,
             Self::History => words.history,
             Self::Configuration => words.configuration,
+            Self::Certificates => words.certificates,
             Self::Versions => words.versions,
             Self::Explain => words.explain,
             Self::Doctor => words.doctor,

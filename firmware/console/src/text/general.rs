@@ -20,6 +20,7 @@ words! {
     calls_last_hour: "Calls over the last hour", "Chamadas na última hora";
     changes: "What changes", "O que muda";
     check: "Check and compare", "Verificar e comparar";
+    certificates: "Certificates", "Certificados";
     comment: "Why (for whoever looks at it later)", "Por quê (para quem olhar depois)";
     commit: "Bring into force", "Colocar em vigor";
     configuration: "Configuration", "Configuração";

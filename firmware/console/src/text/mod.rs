@@ -87,6 +87,7 @@ macro_rules! words {
     };
 }
 
+pub(crate) mod certificates;
 pub(crate) mod doctor;
 mod general;
 

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use console::certificates::{Certificate, KeyKind, Notary, Pair, Refused, Request};
 use console::doctor::{Check, Finding, Light, Physician, Report};
 use console::{Console, Fault, Judge, Settings, World};
 use http_body_util::{BodyExt, Full};
@@ -81,6 +82,48 @@ impl Physician for Healthy {
     }
 }
 
+/// Takes `CHAIN n UNTIL` and `KEY n` for a chain and a key that fit, and `CHAIN n UNTIL|KEY n` for an archive locked with `letmein`.
+struct Clerk;
+
+impl Notary for Clerk {
+    fn examine(&self, pair: &Pair) -> Result<Vec<Certificate>, Refused> {
+        let word = |text: &str, place| text.split_whitespace().nth(place).map(str::to_owned);
+        let refused = || Refused("they do not fit".to_owned());
+        let own = word(&pair.chain, 1).ok_or_else(refused)?;
+        let until = word(&pair.chain, 2).and_then(|until| until.parse().ok());
+        // The file of a pair has both.
+        let keys = pair.key.split("KEY ").nth(1);
+        if keys.and_then(|key| word(key, 0)) != Some(own.clone()) {
+            return Err(refused());
+        }
+        Ok(vec![Certificate {
+            subject: format!("CN={own}"),
+            issuer: "CN=<script>alert(1)</script>".to_owned(),
+            names: vec![own],
+            not_before: 0,
+            not_after: until.unwrap_or(2_000_000_000),
+        }])
+    }
+
+    fn request(&self, names: &[String], _: KeyKind) -> Result<Request, Refused> {
+        Ok(Request {
+            request: format!("REQUEST {}", names.join(" ")),
+            key: format!("KEY {}", names[0]),
+        })
+    }
+
+    fn unpack(&self, archive: &[u8], password: &str) -> Result<Pair, Refused> {
+        let text = String::from_utf8_lossy(archive);
+        match text.split_once('|').filter(|_| password == "letmein") {
+            Some((chain, key)) => Ok(Pair {
+                chain: chain.to_owned(),
+                key: key.to_owned(),
+            }),
+            None => Err(Refused("another password".to_owned())),
+        }
+    }
+}
+
 impl Rig {
     /// Starts a console whose control gives these answers.
     pub(crate) async fn start(
@@ -114,7 +157,7 @@ impl Rig {
             door: folder.join("control.sock"),
             notice: folder.join("console.json"),
         };
-        let console = Console::open(settings, Parser, Healthy, world)
+        let console = Console::open(settings, Parser, Healthy, Clerk, world)
             .await
             .expect("it starts");
         let rig = Self {

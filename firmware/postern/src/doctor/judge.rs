@@ -13,8 +13,8 @@ use config::document::trunk::{Trunk, TrunkKind};
 use config::{IdentityId, Snapshot, TrunkId};
 use console::doctor::{Check, Finding, Light, Report};
 
-use super::certificate::Certificate;
 use super::observe::{Handshake, Running, Seen, Shown, identity_of, peers};
+use crate::certificate::Certificate;
 
 /// No box of ours is older: a clock before 2026 has never been set.
 const BUILT: u64 = 1_767_225_600;

@@ -10,7 +10,6 @@
 //!
 //! Not here: the words of a report (`console::doctor`).
 
-mod certificate;
 mod judge;
 mod observe;
 

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::certificate::{self, Certificate};
+use crate::certificate::{self, Certificate};
 use crate::configuration::Configuration;
 use crate::resolver::Resolver;
 use crate::tls::{self, KeyKind};

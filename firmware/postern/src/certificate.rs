@@ -1,8 +1,8 @@
-//! A certificate as the doctor sees it: whose it is, until when, for what.
+//! A certificate as people look at it: whose it is, until when, for what.
 //!
 //! x509-parser reads it; what it cannot read is told as such. Whether a chain is believed is `tls::verify`'s to say.
 //!
-//! Not here: what is wrong with it (`judge.rs`).
+//! Not here: what is wrong with it (`doctor`).
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -13,24 +13,24 @@ const MOST: usize = 1_000;
 
 /// One certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     /// Its subject, as one line.
-    pub(super) subject: String,
+    pub(crate) subject: String,
     /// Who has signed it.
-    pub(super) issuer: String,
+    pub(crate) issuer: String,
     /// Its DNS names, in lower case.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Seconds since 1970.
-    pub(super) not_before: i64,
+    pub(crate) not_before: i64,
     /// Seconds since 1970.
-    pub(super) not_after: i64,
+    pub(crate) not_after: i64,
     /// Whether a server may show it.
-    pub(super) serves: bool,
+    pub(crate) serves: bool,
 }
 
 impl Certificate {
     /// Whether it is for this host: by its name, or by a wildcard for its first label.
-    pub(super) fn is_for(&self, host: &str) -> bool {
+    pub(crate) fn is_for(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         self.names.iter().any(|name| match name.strip_prefix("*.") {
             Some(domain) => host.split_once('.').is_some_and(|(_, rest)| rest == domain),
@@ -39,7 +39,7 @@ impl Certificate {
     }
 
     /// Whether nobody but itself has signed it.
-    pub(super) fn is_self_signed(&self) -> bool {
+    pub(crate) fn is_self_signed(&self) -> bool {
         self.subject == self.issuer
     }
 }
@@ -48,7 +48,7 @@ impl Certificate {
 ///
 /// # Errors
 /// What cannot be read.
-pub(super) fn read(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+pub(crate) fn read(pem: &[u8]) -> Result<Vec<Certificate>, String> {
     CertificateDer::pem_slice_iter(pem)
         .take(MOST)
         .map(|der| one(&der.map_err(|error| error.to_string())?))
